@@ -140,8 +140,16 @@ type Pipeline struct {
 	GroupPattern string     `yaml:"group_pattern"` // or this, a regular expression over whole names
 	Topics       []string   `yaml:"topics"`
 	Owner        string     `yaml:"owner"` // becomes a label on alerts, to route by
+	Scrape       Scrape     `yaml:"scrape"`
 	Thresholds   Thresholds `yaml:"thresholds"`
 	Target       Target     `yaml:"target"`
+}
+
+// Scrape says where the consumers of a pipeline tell their own metrics.
+type Scrape struct {
+	Job     string   `yaml:"job"`
+	Targets []string `yaml:"targets"` // host:port
+	Metric  string   `yaml:"metric"`  // counts each consumed record once
 }
 
 // Thresholds are the limits of a pipeline beyond which somebody is told. Zero: none.
