@@ -11,6 +11,7 @@ package tidemark
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -143,6 +144,20 @@ type Pipeline struct {
 	Scrape       Scrape     `yaml:"scrape"`
 	Thresholds   Thresholds `yaml:"thresholds"`
 	Target       Target     `yaml:"target"`
+}
+
+// Names is the expression that the names of the pipeline's groups match as a whole.
+// A pattern that does not compile matches nothing; the configuration refuses it.
+func (p Pipeline) Names() *regexp.Regexp {
+	pattern := p.GroupPattern
+	if p.Group != "" {
+		pattern = regexp.QuoteMeta(p.Group)
+	}
+	names, err := regexp.Compile("^(?:" + pattern + ")$")
+	if err != nil {
+		return regexp.MustCompile(`\z.`)
+	}
+	return names
 }
 
 // Scrape says where the consumers of a pipeline tell their own metrics.
