@@ -1,0 +1,135 @@
+package metrics
+
+import (
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// ContentType is what a [Page] writes: Prometheus' text format.
+const ContentType = "text/plain; version=0.0.4; charset=utf-8"
+
+// chunk is how much is handed to the writer at once: large enough that a page of a
+// million series is some thousand writes, small enough to stay in the cache.
+const chunk = 64 << 10
+
+// Page writes views in the text exposition format. The zero value is ready. Any
+// number of scrapes may write at once.
+//
+// The bytes of name, cluster, group and topic are made once for all partitions of
+// a topic; a line of a partition adds two integers to them.
+type Page struct {
+	writers sync.Pool
+}
+
+// Write writes one view. It stops at the first error of w and returns it.
+func (p *Page) Write(w io.Writer, v *tidemark.View) error {
+	text, _ := p.writers.Get().(*text)
+	if text == nil {
+		text = newText()
+	}
+	defer p.writers.Put(text)
+	return text.write(w, v)
+}
+
+// text is the page in the making.
+type text struct {
+	families map[string]Family
+	buffer   []byte
+	prefix   []byte          // of the lines of one topic: name{cluster="a",consumergroup="b",topic="c"
+	of       tidemark.Series // whose prefix it is
+}
+
+func newText() *text {
+	t := &text{families: map[string]Family{}, buffer: make([]byte, 0, chunk+chunk/4)}
+	for _, f := range Families() {
+		t.families[f.Name] = f
+	}
+	return t
+}
+
+func (t *text) write(w io.Writer, v *tidemark.View) error {
+	t.buffer, t.of = t.buffer[:0], tidemark.Series{}
+	for sample := range Samples(v) {
+		if sample.Name != t.of.Name {
+			t.head(t.families[sample.Name])
+		}
+		t.line(&sample)
+		if len(t.buffer) >= chunk {
+			if _, err := w.Write(t.buffer); err != nil {
+				return err
+			}
+			t.buffer = t.buffer[:0]
+		}
+	}
+	_, err := w.Write(t.buffer)
+	return err
+}
+
+func (t *text) head(f Family) {
+	t.buffer = append(t.buffer, "# HELP "...)
+	t.buffer = append(t.buffer, f.Name...)
+	t.buffer = append(t.buffer, ' ')
+	t.buffer = append(t.buffer, f.Help...)
+	t.buffer = append(t.buffer, "\n# TYPE "...)
+	t.buffer = append(t.buffer, f.Name...)
+	t.buffer = append(t.buffer, ' ')
+	t.buffer = append(t.buffer, f.Type...)
+	t.buffer = append(t.buffer, '\n')
+}
+
+func (t *text) line(s *tidemark.Sample) {
+	if s.Topic != t.of.Topic || s.Group != t.of.Group || s.Name != t.of.Name || s.Cluster != t.of.Cluster {
+		t.begin(s.Series)
+	}
+	b := append(t.buffer, t.prefix...)
+	if s.Partition > 0 {
+		b = append(b, `,partition="`...)
+		b = strconv.AppendInt(b, int64(s.Partition)-1, 10)
+		b = append(b, '"')
+	}
+	for _, l := range s.More {
+		if l.Value != "" {
+			b = appendLabel(append(b, ','), l.Name, l.Value)
+		}
+	}
+	b = append(b, '}', ' ')
+	b = appendValue(b, s.Value)
+	t.buffer = append(b, '\n')
+}
+
+// begin makes the prefix. A cluster always has a name.
+func (t *text) begin(s tidemark.Series) {
+	t.of = s
+	b := append(append(t.prefix[:0], s.Name...), '{')
+	b = appendLabel(b, cluster, s.Cluster)
+	if s.Group != "" {
+		b = appendLabel(append(b, ','), group, s.Group)
+	}
+	if s.Topic != "" {
+		b = appendLabel(append(b, ','), topic, s.Topic)
+	}
+	t.prefix = b
+}
+
+func appendLabel(b []byte, name, value string) []byte {
+	b = append(append(b, name...), '=', '"')
+	if strings.ContainsAny(value, "\\\n\"") {
+		value = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(value)
+	}
+	return append(append(b, value...), '"')
+}
+
+// appendValue writes whole numbers digit by digit: they are nearly all there is,
+// and several times quicker to write than fractions.
+func appendValue(b []byte, value float64) []byte {
+	const exact = 1 << 53 // up to here a float holds every whole number
+	if value == math.Trunc(value) && math.Abs(value) < exact {
+		return strconv.AppendInt(b, int64(value), 10)
+	}
+	return strconv.AppendFloat(b, value, 'g', -1, 64)
+}

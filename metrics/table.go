@@ -1,0 +1,155 @@
+package metrics
+
+import "github.com/aetherlink/tidemark"
+
+// row is a family and the walk that finds its series in a view.
+type row struct {
+	Family
+	walk walk
+}
+
+// The labels that families share. Every family has cluster: rules join on it.
+const (
+	cluster   = "cluster"
+	group     = "consumergroup"
+	topic     = "topic"
+	partition = "partition"
+)
+
+func table() []row {
+	rows := clusterRows()
+	rows = append(rows, topicRows()...)
+	rows = append(rows, groupRows()...)
+	rows = append(rows, ownLagRows()...)
+	rows = append(rows, modelRows()...)
+	return append(rows, lookRows()...)
+}
+
+// gauge is a family whose series carry the given labels beside cluster.
+func gauge(name, unit, help string, walk walk, labels ...string) row {
+	return row{Family{Name: name, Type: Gauge, Unit: unit, Help: help, Labels: append([]string{cluster}, labels...)}, walk}
+}
+
+// clusterRows, topicRows and groupRows have kafka_exporter's names, labels and help
+// texts, letter by letter (lag.md section 2.1), and cluster.
+func clusterRows() []row {
+	return []row{
+		gauge("kafka_brokers", "brokers", "Number of Brokers in the Kafka Cluster.",
+			each(clusters, func(l *look) (float64, bool) { return float64(len(l.Snapshot.Brokers)), true })),
+		gauge("kafka_broker_info", "", "Information about the Kafka Broker.",
+			each(brokers, always), "id", "address"),
+	}
+}
+
+func topicRows() []row {
+	return []row{
+		gauge("kafka_topic_partitions", "partitions", "Number of partitions for this Topic",
+			each(topics, func(t *tidemark.Topic) (float64, bool) { return float64(len(t.Partitions)), len(t.Partitions) > 0 }), topic),
+		gauge("kafka_topic_partition_current_offset", "records", "Current Offset of a Broker at Topic/Partition",
+			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.End), l.End >= 0 && !l.Reason.Blinds() }), topic, partition),
+		gauge("kafka_topic_partition_oldest_offset", "records", "Oldest Offset of a Broker at Topic/Partition",
+			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.Start), l.Start >= 0 && !l.Reason.Blinds() }), topic, partition),
+		gauge("kafka_topic_partition_leader", "", "Leader Broker ID of this Topic/Partition",
+			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.Leader), l.Leader >= 0 }), topic, partition),
+		gauge("kafka_topic_partition_replicas", "replicas", "Number of Replicas for this Topic/Partition",
+			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.Replicas), l.Replicas > 0 }), topic, partition),
+		gauge("kafka_topic_partition_in_sync_replica", "replicas", "Number of In-Sync Replicas for this Topic/Partition",
+			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.InSync), l.Replicas > 0 }), topic, partition),
+		gauge("kafka_topic_partition_leader_is_preferred", "", "1 if Topic/Partition is using the Preferred Broker",
+			each(logs, func(l *tidemark.Log) (float64, bool) {
+				return truth(l.Leader >= 0 && l.Leader == l.PreferredLeader), l.Replicas > 0
+			}), topic, partition),
+		gauge("kafka_topic_partition_under_replicated_partition", "", "1 if Topic/Partition is under Replicated",
+			each(logs, func(l *tidemark.Log) (float64, bool) { return truth(l.InSync < l.Replicas), l.Replicas > 0 }), topic, partition),
+	}
+}
+
+func groupRows() []row {
+	return []row{
+		gauge("kafka_consumergroup_current_offset", "records", "Current Offset of a ConsumerGroup at Topic/Partition",
+			each(partitions, committed), group, topic, partition),
+		gauge("kafka_consumergroup_current_offset_sum", "records", "Current Offset of a ConsumerGroup at Topic for all partitions",
+			each(readings, reading.committed), group, topic),
+		gauge("kafka_consumergroup_lag", "records", "Current Approximate Lag of a ConsumerGroup at Topic/Partition",
+			each(partitions, lag), group, topic, partition),
+		gauge("kafka_consumergroup_lag_sum", "records", "Current Approximate Lag of a ConsumerGroup at Topic for all partitions",
+			each(readings, reading.lag), group, topic),
+		gauge("kafka_consumergroup_members", "members", "Amount of members in a consumer group",
+			each(groups, func(g *reader) (float64, bool) { return float64(len(g.Members)), !g.Reason.Blinds() }), group),
+	}
+}
+
+func ownLagRows() []row {
+	return []row{
+		gauge("tidemark_group_lag_records", "records", "Records that the group has still to read; absent unless every partition is known.",
+			each(groups, (*reader).lag), group),
+		gauge("tidemark_group_topic_lag_records", "records", "Records of the topic that the group has still to read; absent unless every partition is known.",
+			each(readings, reading.lag), group, topic),
+		gauge("tidemark_group_lag_known_records", "records", "Records that the group has still to read in the partitions whose lag is known.",
+			each(groups, (*reader).lagKnown), group),
+		gauge("tidemark_group_complete", "", "1 if the latest look knows the group's whole lag, else 0.",
+			each(everyGroup, func(g *reader) (float64, bool) { return truth(g.total.Complete && !g.stale), true }), group),
+		gauge("tidemark_group_uncommitted_partitions", "partitions", "Partitions that the group reads but has never committed; they are no part of its lag.",
+			each(groups, func(g *reader) (float64, bool) { return float64(g.total.Uncommitted), g.seenWhole() }), group),
+		gauge("tidemark_group_uncommitted_records", "records", "Records in partitions that the group has never committed: at most so many would be read.",
+			each(groups, func(g *reader) (float64, bool) { return float64(g.total.UncommittedRecords), g.seenWhole() }), group),
+		gauge("tidemark_group_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the group.",
+			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.TimeLag.Value.Seconds(), e.TimeLag.Known }), group),
+		gauge("tidemark_group_topic_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the topic.",
+			each(readings, reading.lagSeconds), group, topic),
+		gauge("tidemark_group_lag_seconds_error", "seconds", "Give or take so much: half the width of the interval that tidemark_group_lag_seconds lies in.",
+			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.TimeLag.Error.Seconds(), e.TimeLag.Known }), group),
+		gauge("tidemark_partition_lag_seconds", "seconds", "How long the oldest unread record of the partition has waited; for groups of a pipeline and groups that are behind.",
+			each(watchedPartitions, func(e *tidemark.PartitionEstimate) (float64, bool) { return e.TimeLag.Value.Seconds(), e.TimeLag.Known }), group, topic, partition),
+	}
+}
+
+func modelRows() []row {
+	rate := func(of func(*tidemark.Estimate) tidemark.Rate) walk {
+		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return of(e).PerSecond, of(e).Known })
+	}
+	replicas := func(of func(tidemark.Replicas) int) walk {
+		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return float64(of(e.Replicas)), e.Replicas.Known })
+	}
+	drain := gauge("tidemark_group_drain_seconds", "seconds", "When the lag will be gone, net of arrivals; absent unless the group is draining, caught up or idle.",
+		drains, group, "quantile")
+	drain.Type = Summary
+	return []row{
+		gauge("tidemark_group_state", "", "1 for the state that the group is in, 0 for the others.",
+			states, group, "state"),
+		gauge("tidemark_partition_state", "", "1 for the state of a partition that is not caught up, draining or idle; the reason says why.",
+			each(troubledPartitions, always), group, topic, partition, "state", "reason"),
+		gauge("tidemark_group_arrivals_per_second", "records per second", "Records appended to what the group reads.",
+			rate(func(e *tidemark.Estimate) tidemark.Rate { return e.Arrivals }), group),
+		gauge("tidemark_group_consumption_per_second", "records per second", "Records by which the group's commits advance.",
+			rate(func(e *tidemark.Estimate) tidemark.Rate { return e.Consumption }), group),
+		gauge("tidemark_group_replica_capacity_per_second", "records per second", "Records that one replica can consume when it never waits.",
+			rate(func(e *tidemark.Estimate) tidemark.Rate { return e.ReplicaCapacity }), group),
+		drain,
+		gauge("tidemark_group_skew_ratio", "ratio", "Lag of the hottest partition over the mean of all.",
+			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.Skew, e.Skew > 0 }), group),
+		gauge("tidemark_group_replicas", "replicas", "Members that own a partition, or could.",
+			replicas(func(r tidemark.Replicas) int { return r.Have }), group),
+		gauge("tidemark_group_replicas_needed", "replicas", "Members needed for the drain target, not capped by the partitions.",
+			replicas(func(r tidemark.Replicas) int { return r.Needed }), group),
+		gauge("tidemark_group_replicas_useful", "replicas", "The largest number of members that still helps, as the partitions allow.",
+			replicas(func(r tidemark.Replicas) int { return r.Useful }), group),
+		gauge("tidemark_group_partitions_needed", "partitions", "Partitions without which tidemark_group_replicas_needed members could not all work.",
+			replicas(func(r tidemark.Replicas) int { return r.PartitionsNeeded }), group),
+		gauge("tidemark_pipeline_threshold", "", "A limit that the configuration sets for a pipeline: lag_records, drain and time_lag in seconds, skew, members_min.",
+			thresholds, group, "pipeline", "threshold"),
+	}
+}
+
+func lookRows() []row {
+	return []row{
+		gauge("tidemark_look_age_seconds", "seconds", "How old the latest look is that saw anything of the cluster.",
+			each(everyCluster, (*look).age)),
+		gauge("tidemark_look_duration_seconds", "seconds", "How long the latest look took.",
+			each(clusters, func(l *look) (float64, bool) { return l.Snapshot.Ended.Sub(l.Snapshot.Began).Seconds(), true })),
+		gauge("tidemark_gaps", "gaps", "Things that the latest look did not see, by reason.",
+			gaps, "reason"),
+		gauge("tidemark_broker_up", "", "1 if the broker answered in the latest look, else 0.",
+			brokersUp, "broker"),
+	}
+}

@@ -1,0 +1,244 @@
+package metrics
+
+import (
+	"iter"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// walk yields the series of one family, without its name.
+type walk func(moment) iter.Seq2[tidemark.Series, float64]
+
+// each is the walk over things that have one value each, if it is known.
+func each[T any](things func(moment) iter.Seq2[tidemark.Series, T], value func(T) (float64, bool)) walk {
+	return func(now moment) iter.Seq2[tidemark.Series, float64] {
+		return func(yield func(tidemark.Series, float64) bool) {
+			for series, thing := range things(now) {
+				if v, known := value(thing); known && !yield(series, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func always[T any](T) (float64, bool) { return 1, true }
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// moment is a view with what several families need, worked out once.
+type moment struct {
+	looks     []look
+	pipelines []pipeline
+}
+
+// look is one observation. It is stale when the latest look brought nothing.
+type look struct {
+	tidemark.Observation
+	at     time.Time
+	stale  bool
+	groups []reader
+}
+
+// reader is a consumer group of a look.
+type reader struct {
+	*tidemark.Group
+	stale      bool
+	watched    bool // a pipeline names it
+	partitions []tidemark.Partition
+	total      tidemark.Total
+	estimate   *tidemark.Estimate // nil: there is none
+}
+
+// pipeline is a configured pipeline and the groups that it means.
+type pipeline struct {
+	tidemark.Pipeline
+	pattern *regexp.Regexp // nil: Group only
+}
+
+func momentOf(v *tidemark.View) moment {
+	var now moment
+	for _, p := range v.Pipelines {
+		now.pipelines = append(now.pipelines, pipelineOf(p))
+	}
+	for _, o := range v.Observations {
+		now.looks = append(now.looks, lookOf(o, v.At, now.pipelines))
+	}
+	return now
+}
+
+func pipelineOf(p tidemark.Pipeline) pipeline {
+	if p.GroupPattern == "" {
+		return pipeline{p, nil}
+	}
+	// A pattern that is none means no group. The configuration was checked long
+	// before; a scrape is no place to complain.
+	pattern, err := regexp.Compile("^(?:" + p.GroupPattern + ")$")
+	if err != nil {
+		return pipeline{p, nil}
+	}
+	return pipeline{p, pattern}
+}
+
+// means says whether the pipeline is about a group.
+func (p pipeline) means(cluster, group string) bool {
+	if p.Cluster != "" && p.Cluster != cluster {
+		return false
+	}
+	return p.Group != "" && p.Group == group || p.pattern != nil && p.pattern.MatchString(group)
+}
+
+func lookOf(o tidemark.Observation, at time.Time, pipelines []pipeline) look {
+	l := look{Observation: o, at: at, stale: o.Failed != nil || o.Snapshot == nil}
+	if o.Snapshot == nil {
+		return l
+	}
+	l.groups = make([]reader, len(o.Snapshot.Groups))
+	for i := range o.Snapshot.Groups {
+		g := &o.Snapshot.Groups[i]
+		l.groups[i] = reader{
+			Group:      g,
+			stale:      l.stale,
+			watched:    slices.ContainsFunc(pipelines, func(p pipeline) bool { return p.means(o.Cluster, g.Name) }),
+			partitions: o.Snapshot.Of(g.Name),
+			total:      o.Snapshot.Total(*g),
+			estimate:   estimateOf(o.Estimates, i, g.Name),
+		}
+	}
+	return l
+}
+
+// estimateOf returns the estimate at the group's own place, if it is there.
+func estimateOf(estimates []tidemark.Estimate, i int, group string) *tidemark.Estimate {
+	if i >= len(estimates) || estimates[i].Group != group {
+		return nil
+	}
+	return &estimates[i]
+}
+
+func (l *look) age() (float64, bool) {
+	age, known := l.Age(l.at)
+	return age.Seconds(), known
+}
+
+// everyCluster yields also what the latest look did not see.
+func everyCluster(now moment) iter.Seq2[tidemark.Series, *look] {
+	return func(yield func(tidemark.Series, *look) bool) {
+		for i := range now.looks {
+			if !yield(tidemark.Series{Cluster: now.looks[i].Cluster}, &now.looks[i]) {
+				return
+			}
+		}
+	}
+}
+
+// clusters yields what the latest look saw.
+func clusters(now moment) iter.Seq2[tidemark.Series, *look] {
+	return func(yield func(tidemark.Series, *look) bool) {
+		for series, l := range everyCluster(now) {
+			if !l.stale && !yield(series, l) {
+				return
+			}
+		}
+	}
+}
+
+func brokers(now moment) iter.Seq2[tidemark.Series, *tidemark.Broker] {
+	return func(yield func(tidemark.Series, *tidemark.Broker) bool) {
+		for series, l := range clusters(now) {
+			for i := range l.Snapshot.Brokers {
+				b := &l.Snapshot.Brokers[i]
+				series.More = [3]tidemark.Label{{Name: "id", Value: strconv.Itoa(int(b.ID))}, {Name: "address", Value: b.Address}}
+				if !yield(series, b) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// brokersUp has the brokers of the last snapshot: none of them answered a look
+// that brought nothing.
+func brokersUp(now moment) iter.Seq2[tidemark.Series, float64] {
+	return func(yield func(tidemark.Series, float64) bool) {
+		for series, l := range everyCluster(now) {
+			if l.Snapshot == nil {
+				continue
+			}
+			for _, b := range l.Snapshot.Brokers {
+				series.More[0] = tidemark.Label{Name: "broker", Value: strconv.Itoa(int(b.ID))}
+				if !yield(series, truth(b.Up && !l.stale)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func gaps(now moment) iter.Seq2[tidemark.Series, float64] {
+	return func(yield func(tidemark.Series, float64) bool) {
+		for series, l := range everyCluster(now) {
+			for reason, n := range l.gaps() {
+				series.More[0] = tidemark.Label{Name: "reason", Value: reason.String()}
+				if !yield(series, float64(n)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// gaps counts by reason, and says 0 for the two that every look can tell. A look
+// that brought nothing is one gap: the cluster.
+func (l *look) gaps() iter.Seq2[tidemark.Reason, int] {
+	return func(yield func(tidemark.Reason, int) bool) {
+		if l.stale {
+			yield(tidemark.Unreachable, 1)
+			return
+		}
+		count := map[tidemark.Reason]int{}
+		for _, gap := range l.Snapshot.Gaps {
+			count[gap.Reason]++
+		}
+		for reason := tidemark.NeverCommitted; reason <= tidemark.Unreachable; reason++ {
+			if (count[reason] > 0 || reason.Blinds()) && !yield(reason, count[reason]) {
+				return
+			}
+		}
+	}
+}
+
+func topics(now moment) iter.Seq2[tidemark.Series, *tidemark.Topic] {
+	return func(yield func(tidemark.Series, *tidemark.Topic) bool) {
+		for series, l := range clusters(now) {
+			for i := range l.Snapshot.Topics {
+				series.Topic = l.Snapshot.Topics[i].Name
+				if !yield(series, &l.Snapshot.Topics[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func logs(now moment) iter.Seq2[tidemark.Series, *tidemark.Log] {
+	return func(yield func(tidemark.Series, *tidemark.Log) bool) {
+		for series, t := range topics(now) {
+			for i := range t.Partitions {
+				series.Partition = tidemark.OrdinalOf(t.Partitions[i].ID)
+				if !yield(series, &t.Partitions[i]) {
+					return
+				}
+			}
+		}
+	}
+}
