@@ -1,0 +1,57 @@
+# One line of work each. `make demo` runs the product, `make test` passes the tests.
+
+export GOTOOLCHAIN ?= local
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
+PACKAGES := ./...
+
+.PHONY: build demo run test quick lint generate fresh check bench fuzz drill kafka ui tools clean
+
+build: ## both binaries, static, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tidemark ./cmd/crm-events
+
+demo: ## the product, with an embedded Kafka and three groups
+	CGO_ENABLED=0 $(GO) run -ldflags '$(LDFLAGS)' ./cmd/tidemark demo
+
+run: build ## watch a cluster: make run ARGS=--kafka.server=host:9092
+	bin/tidemark serve $(ARGS)
+
+test: tools ## everything, against real parts, with the race detector
+	TIDEMARK_INTEGRATION=1 CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PACKAGES)
+
+quick: ## what needs no tool but Go
+	$(GO) test $(PACKAGES)
+
+lint: ## linters of .golangci.yml, and formatting
+	$(LINT) run $(PACKAGES)
+
+generate: ui ## everything that is generated and committed
+	$(GO) run ./cmd/tidemark generate docs --dir docs
+
+fresh: ## generated files are what they would be if generated now
+	test/fresh
+
+check: lint fresh test ## what CI runs
+
+bench: ## one refresh and one page at 30,000 and at 1,000,000 group-partitions
+	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 20m ./test/bench
+
+fuzz: ## each fuzz target for a while
+	$(GO) test -run '^$$' -fuzz . -fuzztime 30s ./drill
+
+drill: ## a drill against the sandbox: make drill NAME=lag-and-recovery
+	$(GO) run ./cmd/tidemark drill run $(or $(NAME),lag-and-recovery)
+
+kafka: ## a real Kafka of three brokers, until Ctrl-C
+	test/kafka/kafka start --brokers 3
+
+ui: ## the pages, from web/ui into web/dist
+	cd web/ui && npm ci --no-audit --no-fund && npm run build
+
+tools: ## the programs that tests need, installed if that is allowed
+	test/tools
+
+clean:
+	rm -rf bin .cache
