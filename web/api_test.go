@@ -1,0 +1,196 @@
+package web_test
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/web"
+)
+
+// object reads a JSON answer and walks to one place in it.
+func object(t *testing.T, text []byte, path ...any) any {
+	t.Helper()
+	var at any
+	if err := json.Unmarshal(text, &at); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			value, found := at.(map[string]any)[step]
+			if !found {
+				t.Fatalf("no %q in %s", step, text)
+			}
+			at = value
+		case int:
+			at = at.([]any)[step]
+		}
+	}
+	return at
+}
+
+func TestUnknownIsNullAndNeverZero(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	list := get(t, s, "/api/tidemark/v1/groups").Body.Bytes()
+	for _, path := range [][]any{
+		{"groups", 0, "lag", "records"}, {"groups", 0, "lag", "known"}, {"groups", 0, "members"}, {"groups", 0, "arrivals", "perSecond"},
+		{"groups", 0, "slope"}, {"groups", 0, "drain", "p50"}, {"groups", 0, "replicas", "needed"}, {"groups", 0, "trend", 0},
+		{"groups", 0, "observedAt"}, {"groups", 1, "timeLag", "seconds"}, {"groups", 1, "drain", "p50"}, {"groups", 1, "skew"},
+	} {
+		if got := object(t, list, path...); got != nil {
+			t.Errorf("%v = %v, want null", path, got)
+		}
+	}
+	detail := get(t, s, "/api/tidemark/v1/groups/main/crm-events-sse").Body.Bytes()
+	for _, field := range []string{"lag", "committed"} {
+		if got := object(t, detail, "partitions", 1, field); got != nil {
+			t.Errorf("%s of a partition never committed = %v, want null", field, got)
+		}
+	}
+	if got, want := object(t, detail, "partitions", 1, "reason"), any("uncommitted"); got != want {
+		t.Errorf("reason = %v, want %v", got, want)
+	}
+	if got, want := object(t, detail, "partitions", 2, "lag"), any(0.0); got != want {
+		t.Errorf("lag of a partition at its end = %v, want %v", got, want)
+	}
+}
+
+func TestPartIsNeverTheWhole(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	view := get(t, s, "/api/tidemark/v1/view").Body.Bytes()
+	if got := object(t, view, "lag", "records"); got != nil {
+		t.Errorf("the lag of all groups = %v, though one was not seen", got)
+	}
+	if got, want := object(t, view, "lag", "known"), any(600.0); got != want {
+		t.Errorf("known lag = %v, want %v", got, want)
+	}
+	if got, want := object(t, view, "errors", 0, "text"), any("GROUP_AUTHORIZATION_FAILED"); got != want {
+		t.Errorf("errors = %v, want %v", got, want)
+	}
+}
+
+func TestGroupTellsAllAboutItself(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	s.Publish(world(noon.Add(15*time.Second), 780))
+	text := get(t, s, "/api/tidemark/v1/groups/main/crm-events-sse").Body.Bytes()
+	for _, c := range []struct {
+		want any
+		path []any
+	}{
+		{"Group", []any{"kind"}},
+		{"2026-11-23T12:00:15.000Z", []any{"observedAt"}},
+		{"2026-11-23T12:00:00.000Z", []any{"group", "since"}},
+		{780.0, []any{"group", "lag", "records"}},
+		{600.0, []any{"group", "trend", 0}},
+		{780.0, []any{"group", "trend", 1}},
+		{12.0, []any{"group", "slope"}},
+		{12.0, []any{"group", "replicas", "needed"}},
+		{1.0, []any{"group", "alerts"}},
+		{7.0, []any{"group", "lag", "uncommittedRecords"}},
+		{500.0, []any{"thresholds", "lagRecords"}},
+		{"m-1", []any{"partitions", 0, "owner"}},
+		{"", []any{"partitions", 1, "owner"}},
+		{"10.1.4.17", []any{"members", 0, "host"}},
+		{780.0, []any{"members", 0, "lag"}},
+		{"critical", []any{"alerts", 0, "severity"}},
+	} {
+		if got := object(t, text, c.path...); got != c.want {
+			t.Errorf("%v = %v, want %v", c.path, got, c.want)
+		}
+	}
+}
+
+func TestVerdictNamesTheWorst(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	view := get(t, s, "/api/tidemark/v1/view").Body.Bytes()
+	if got, want := object(t, view, "verdict", "text"), any("1 of 2 groups will not catch up."); got != want {
+		t.Errorf("verdict = %v, want %v", got, want)
+	}
+	if got, want := object(t, view, "verdict", "worst", "group"), any("crm-events-sse"); got != want {
+		t.Errorf("worst = %v, want %v", got, want)
+	}
+}
+
+func TestFailedLookLeavesTheLastValuesMarked(t *testing.T) {
+	s := open(t, web.Options{})
+	v := world(noon, 600)
+	s.Publish(v)
+	later := &tidemark.View{At: noon.Add(time.Minute), Observations: []tidemark.Observation{v.Observations[0]}}
+	later.Observations[0].Failed = errors.New("dial kafka:9092: connection refused")
+	s.Publish(later)
+	list := get(t, s, "/api/tidemark/v1/groups").Body.Bytes()
+	if got, want := object(t, list, "groups", 1, "fresh"), any(false); got != want {
+		t.Errorf("fresh = %v, want %v", got, want)
+	}
+	if got, want := object(t, list, "groups", 1, "observedAt"), any("2026-11-23T12:00:00.000Z"); got != want {
+		t.Errorf("observedAt = %v, want %v", got, want)
+	}
+	if got, want := len(object(t, list, "groups", 1, "trend").([]any)), 1; got != want {
+		t.Errorf("the trend has %d points, want %d: a failed look adds none", got, want)
+	}
+}
+
+func TestReadyOnceEveryClusterWasSeen(t *testing.T) {
+	s := open(t, web.Options{})
+	waiting := func(why string) {
+		t.Helper()
+		w := get(t, s, "/readyz")
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), why) {
+			t.Errorf("got %d %q, want 503 with %q", w.Code, w.Body, why)
+		}
+	}
+	waiting("no look at Kafka has ended yet")
+	v := world(noon, 0)
+	v.Observations = append(v.Observations, tidemark.Observation{Cluster: "edge", Failed: errors.New("connection refused")})
+	s.Publish(v)
+	waiting("cluster edge: connection refused")
+	s.Publish(world(noon, 0))
+	if got, want := get(t, s, "/-/ready").Code, http.StatusOK; got != want {
+		t.Errorf("status = %d, want %d", got, want)
+	}
+}
+
+func TestWhatIsNotThereIsAProblem(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 0))
+	for path, want := range map[string]string{
+		"/api/tidemark/v1/groups/main/nobody": `no group "nobody"`,
+		"/api/tidemark/v7/groups":             "The API has no GET /api/tidemark/v7/groups.",
+	} {
+		w := get(t, s, path)
+		if got, want := w.Code, http.StatusNotFound; got != want {
+			t.Errorf("%s: status = %d, want %d", path, got, want)
+		}
+		if got, _ := object(t, w.Body.Bytes(), "detail").(string); !strings.Contains(got, want) {
+			t.Errorf("%s: detail = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestAnswersAreSqueezedForWhoTakesIt(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	w := get(t, s, "/api/tidemark/v1/alerts", "Accept-Encoding", "gzip")
+	z, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := object(t, text, "alerts", 0, "name"), any("CrmEventsConsumerLagHigh"); got != want {
+		t.Errorf("name = %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,150 @@
+// Package web answers browsers and programs: the pages, the JSON API, the live
+// stream, and the guard that decides who may reach what.
+//
+// It hides how a View becomes JSON, how changes travel to any number of slow and
+// fast readers, and how the pages are embedded. It never asks Kafka or the disk
+// during a request: it answers from the View published last. It never shows a
+// number that was not seen: unknown is null.
+//
+// May change until version 1.
+package web
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// Config is what an operator may write under `web:`.
+type Config struct {
+	Listen      string `yaml:"listen"`       // host:port; empty: the command's default
+	Access      string `yaml:"access"`       // private (default) or read: who may look
+	ExternalURL string `yaml:"external_url"` // how people reach these pages, for links in notifications
+	ConfigFile  string `yaml:"config_file"`  // exporter-toolkit's file for TLS and basic auth
+}
+
+// Validate says what is wrong and what to write instead.
+func (c Config) Validate() error {
+	switch c.Access {
+	case "", private, read:
+	case "login":
+		return errors.New(`web.access is login, which comes with roles and sign-in and is not built yet; use private or read`)
+	default:
+		return fmt.Errorf(`web.access is %q; it must be private or read`, c.Access)
+	}
+	if c.ExternalURL == "" {
+		return nil
+	}
+	if u, err := url.Parse(c.ExternalURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("web.external_url is %q; it must look like https://tidemark.example.com", c.ExternalURL)
+	}
+	return nil
+}
+
+// Options is Config and the living things.
+type Options struct {
+	Config
+	Version string
+	Token   string  // whoever sends it as a bearer token may look and act; empty: nobody may act
+	Demo    bool    // the pages say that the data is made up
+	Mounts  []Mount // what the other parts answer
+	Log     *slog.Logger
+}
+
+// Mount is a part of the server that somebody else answers.
+type Mount struct {
+	Path    string // as in http.ServeMux, without a method
+	Handler http.Handler
+	Open    bool // answers everyone in every access mode
+	Acts    bool // every method but GET and HEAD changes something and needs the token
+}
+
+// Server holds the View published last and answers from it.
+type Server struct {
+	Options
+	now     atomic.Pointer[moment]
+	handler http.Handler
+
+	publishing sync.Mutex // one moment follows the other
+}
+
+// New prepares a server that answers "not ready" until the first Publish.
+func New(o Options) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{Options: o}
+	s.now.Store(first(o))
+	pages, err := openPages()
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.routes(pages)
+	return s, nil
+}
+
+// Publish makes v what the server answers from. Streams learn of it at once, but
+// none is sent to more often than once a second.
+func (s *Server) Publish(v *tidemark.View) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	before := s.now.Load()
+	s.now.Store(before.next(v))
+	close(before.superseded)
+}
+
+// Handler answers everything behind the guard. A stream ends, with a farewell,
+// when the context of its request does: a server that shuts down should end its
+// BaseContext first.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+func (s *Server) routes(pages http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	open := func(path string, h http.HandlerFunc) { mux.Handle(path, s.guard(Mount{Handler: h, Open: true})) }
+	look := func(path string, h http.HandlerFunc) { mux.Handle(path, s.guard(Mount{Handler: h})) }
+	open("/healthz", healthy)
+	open("/-/healthy", healthy)
+	open("/readyz", s.ready)
+	open("/-/ready", s.ready)
+	look("GET /api/tidemark/v1/view", s.view)
+	look("GET /api/tidemark/v1/groups", s.groups)
+	look("GET /api/tidemark/v1/groups/{cluster}/{group}", s.group)
+	look("GET /api/tidemark/v1/alerts", s.alerts)
+	look("GET /api/tidemark/v1/stream", s.stream)
+	look("/api/", noSuchCall)
+	look("/", pages.ServeHTTP)
+	for _, m := range s.Mounts {
+		mux.Handle(m.Path, s.guard(m))
+	}
+	return secured(mux)
+}
+
+// healthy says that the process answers; it says nothing about Kafka.
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "ok")
+}
+
+// ready answers 200 once every cluster has been looked at. A cluster that fails
+// later does not make it 503 again: what was seen is still worth reading, with its age.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	waits := s.now.Load().waits()
+	if len(waits) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	} else {
+		waits = []string{"ready"}
+	}
+	for _, line := range waits {
+		fmt.Fprintln(w, line)
+	}
+}
