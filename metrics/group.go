@@ -8,8 +8,8 @@ import (
 )
 
 // everyGroup yields also the groups that the latest look did not see.
-func everyGroup(now moment) iter.Seq2[tidemark.Series, *reader] {
-	return func(yield func(tidemark.Series, *reader) bool) {
+func everyGroup(now moment) iter.Seq2[*tidemark.Series, *reader] {
+	return func(yield func(*tidemark.Series, *reader) bool) {
 		for series, l := range everyCluster(now) {
 			for i := range l.groups {
 				series.Group = l.groups[i].Name
@@ -22,8 +22,8 @@ func everyGroup(now moment) iter.Seq2[tidemark.Series, *reader] {
 }
 
 // groups yields the groups that the latest look saw.
-func groups(now moment) iter.Seq2[tidemark.Series, *reader] {
-	return func(yield func(tidemark.Series, *reader) bool) {
+func groups(now moment) iter.Seq2[*tidemark.Series, *reader] {
+	return func(yield func(*tidemark.Series, *reader) bool) {
 		for series, g := range everyGroup(now) {
 			if !g.stale && !yield(series, g) {
 				return
@@ -58,17 +58,12 @@ func (g *reader) behind() bool {
 	return false
 }
 
-// partitions leaves out groups whose commits were not seen: whatever stands there is old.
-func partitions(now moment) iter.Seq2[tidemark.Series, *tidemark.Partition] {
-	return func(yield func(tidemark.Series, *tidemark.Partition) bool) {
-		for series, g := range groups(now) {
-			if g.Reason.Blinds() {
-				continue
-			}
-			for i := range g.partitions {
-				p := &g.partitions[i]
-				series.Topic, series.Partition = p.Topic, tidemark.OrdinalOf(p.ID)
-				if !yield(series, p) {
+func partitions(now moment) iter.Seq2[*tidemark.Series, *tidemark.Partition] {
+	return func(yield func(*tidemark.Series, *tidemark.Partition) bool) {
+		for series, r := range readings(now) {
+			for i := range r.partitions {
+				series.Partition = tidemark.OrdinalOf(r.partitions[i].ID)
+				if !yield(series, &r.partitions[i]) {
 					return
 				}
 			}
@@ -87,24 +82,39 @@ func committed(p *tidemark.Partition) (float64, bool) {
 
 // reading is one topic as one group reads it.
 type reading struct {
-	group      *reader
+	topic      string
 	partitions []tidemark.Partition
 	estimates  []tidemark.PartitionEstimate // of the same partitions, or none
+	total      tidemark.Total
 }
 
-func readings(now moment) iter.Seq2[tidemark.Series, reading] {
-	return func(yield func(tidemark.Series, reading) bool) {
+// readings cuts the group's partitions where the topic changes.
+func (g *reader) readings() []reading {
+	var all []reading
+	for from := 0; from < len(g.partitions); {
+		r := reading{topic: g.partitions[from].Topic, total: tidemark.Total{Complete: true}}
+		to := from
+		for ; to < len(g.partitions) && g.partitions[to].Topic == r.topic; to++ {
+			r.total.Add(g.partitions[to])
+		}
+		r.partitions, r.estimates = g.partitions[from:to], g.estimates(from, to)
+		all, from = append(all, r), to
+	}
+	return all
+}
+
+// readings yields no group whose commits were not seen: whatever stands there is old.
+func readings(now moment) iter.Seq2[*tidemark.Series, *reading] {
+	return func(yield func(*tidemark.Series, *reading) bool) {
 		for series, g := range groups(now) {
-			for from := 0; from < len(g.partitions); {
-				to := from + 1
-				for to < len(g.partitions) && g.partitions[to].Topic == g.partitions[from].Topic {
-					to++
-				}
-				series.Topic = g.partitions[from].Topic
-				if !yield(series, reading{g, g.partitions[from:to], g.estimates(from, to)}) {
+			if g.Reason.Blinds() {
+				continue
+			}
+			for i := range g.topics {
+				series.Topic = g.topics[i].topic
+				if !yield(series, &g.topics[i]) {
 					return
 				}
-				from = to
 			}
 		}
 	}
@@ -118,17 +128,13 @@ func (g *reader) estimates(from, to int) []tidemark.PartitionEstimate {
 	return g.estimate.Partitions[from:to]
 }
 
-func (r reading) lag() (float64, bool) {
-	t := tidemark.Total{Complete: true}
-	for _, p := range r.partitions {
-		t.Add(p)
-	}
-	return float64(t.Records), t.Complete && !r.group.Reason.Blinds()
+func (r *reading) lag() (float64, bool) {
+	return float64(r.total.Records), r.total.Complete
 }
 
 // committed adds up commits. Partitions never committed have none: they add
 // nothing, in particular no -1.
-func (r reading) committed() (float64, bool) {
+func (r *reading) committed() (float64, bool) {
 	sum, some := 0.0, false
 	for i := range r.partitions {
 		switch value, known := committed(&r.partitions[i]); {
@@ -138,12 +144,12 @@ func (r reading) committed() (float64, bool) {
 			return 0, false
 		}
 	}
-	return sum, some && !r.group.Reason.Blinds()
+	return sum, some
 }
 
 // lagSeconds is the worst time lag, if that of every partition with a lag is known.
-func (r reading) lagSeconds() (float64, bool) {
-	if _, complete := r.lag(); !complete || r.estimates == nil {
+func (r *reading) lagSeconds() (float64, bool) {
+	if !r.total.Complete || r.estimates == nil {
 		return 0, false
 	}
 	worst := time.Duration(0)
@@ -159,8 +165,8 @@ func (r reading) lagSeconds() (float64, bool) {
 	return worst.Seconds(), true
 }
 
-func estimates(now moment) iter.Seq2[tidemark.Series, *tidemark.Estimate] {
-	return func(yield func(tidemark.Series, *tidemark.Estimate) bool) {
+func estimates(now moment) iter.Seq2[*tidemark.Series, *tidemark.Estimate] {
+	return func(yield func(*tidemark.Series, *tidemark.Estimate) bool) {
 		for series, g := range groups(now) {
 			if g.estimate != nil && !yield(series, g.estimate) {
 				return
@@ -170,8 +176,8 @@ func estimates(now moment) iter.Seq2[tidemark.Series, *tidemark.Estimate] {
 }
 
 // states says unknown of every group that the latest look did not see.
-func states(now moment) iter.Seq2[tidemark.Series, float64] {
-	return func(yield func(tidemark.Series, float64) bool) {
+func states(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
 		all := tidemark.States()
 		for series, g := range everyGroup(now) {
 			present := tidemark.Unknown
@@ -188,8 +194,8 @@ func states(now moment) iter.Seq2[tidemark.Series, float64] {
 	}
 }
 
-func drains(now moment) iter.Seq2[tidemark.Series, float64] {
-	return func(yield func(tidemark.Series, float64) bool) {
+func drains(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
 		for series, e := range estimates(now) {
 			if !e.Drain.Known {
 				continue
@@ -208,8 +214,8 @@ func drains(now moment) iter.Seq2[tidemark.Series, float64] {
 }
 
 // partitionsOf yields the estimated partitions of the groups that are chosen.
-func partitionsOf(now moment, chosen func(*reader) bool) iter.Seq2[tidemark.Series, *tidemark.PartitionEstimate] {
-	return func(yield func(tidemark.Series, *tidemark.PartitionEstimate) bool) {
+func partitionsOf(now moment, chosen func(*reader) bool) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
+	return func(yield func(*tidemark.Series, *tidemark.PartitionEstimate) bool) {
 		for series, g := range groups(now) {
 			if g.estimate == nil || !chosen(g) {
 				continue
@@ -225,14 +231,14 @@ func partitionsOf(now moment, chosen func(*reader) bool) iter.Seq2[tidemark.Seri
 	}
 }
 
-func watchedPartitions(now moment) iter.Seq2[tidemark.Series, *tidemark.PartitionEstimate] {
+func watchedPartitions(now moment) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
 	return partitionsOf(now, func(g *reader) bool { return g.watched || g.behind() })
 }
 
 // troubledPartitions leaves out what is unknown for no reason of its own, as all
 // partitions are in the first looks: there the group's state says it once.
-func troubledPartitions(now moment) iter.Seq2[tidemark.Series, *tidemark.PartitionEstimate] {
-	return func(yield func(tidemark.Series, *tidemark.PartitionEstimate) bool) {
+func troubledPartitions(now moment) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
+	return func(yield func(*tidemark.Series, *tidemark.PartitionEstimate) bool) {
 		for series, p := range partitionsOf(now, func(*reader) bool { return true }) {
 			switch p.State {
 			case tidemark.Idle, tidemark.CaughtUp, tidemark.Draining:
@@ -253,8 +259,8 @@ func troubledPartitions(now moment) iter.Seq2[tidemark.Series, *tidemark.Partiti
 
 // thresholds has a group that a pipeline names even when nobody has seen it, and
 // of a pattern the groups that were seen.
-func thresholds(now moment) iter.Seq2[tidemark.Series, float64] {
-	return func(yield func(tidemark.Series, float64) bool) {
+func thresholds(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
 		for _, p := range now.pipelines {
 			for series := range p.groups(now) {
 				for _, limit := range limits(p.Thresholds) {
@@ -268,16 +274,16 @@ func thresholds(now moment) iter.Seq2[tidemark.Series, float64] {
 	}
 }
 
-func (p pipeline) groups(now moment) iter.Seq[tidemark.Series] {
-	return func(yield func(tidemark.Series) bool) {
-		for cluster, l := range everyCluster(now) {
-			named := tidemark.Series{Cluster: cluster.Cluster, Group: p.Group}
-			if p.means(l.Cluster, p.Group) && !yield(named) {
+func (p pipeline) groups(now moment) iter.Seq[*tidemark.Series] {
+	return func(yield func(*tidemark.Series) bool) {
+		for series, l := range everyCluster(now) {
+			series.Group = p.Group
+			if p.means(l.Cluster, p.Group) && !yield(series) {
 				return
 			}
 			for i := range l.groups {
-				named.Group = l.groups[i].Name
-				if named.Group != p.Group && p.means(l.Cluster, named.Group) && !yield(named) {
+				series.Group = l.groups[i].Name
+				if series.Group != p.Group && p.means(l.Cluster, series.Group) && !yield(series) {
 					return
 				}
 			}

@@ -67,7 +67,7 @@ func Samples(v *tidemark.View) iter.Seq[tidemark.Sample] {
 		for _, row := range table() {
 			for series, value := range row.walk(now) {
 				series.Name = row.Name
-				if !yield(tidemark.Sample{Series: series, Value: value}) {
+				if !yield(tidemark.Sample{Series: *series, Value: value}) {
 					return
 				}
 			}

@@ -23,50 +23,53 @@ const chunk = 64 << 10
 // The bytes of name, cluster, group and topic are made once for all partitions of
 // a topic; a line of a partition adds two integers to them.
 type Page struct {
-	writers sync.Pool
+	buffers sync.Pool // of *[]byte
 }
 
 // Write writes one view. It stops at the first error of w and returns it.
 func (p *Page) Write(w io.Writer, v *tidemark.View) error {
-	text, _ := p.writers.Get().(*text)
-	if text == nil {
-		text = newText()
+	buffer, _ := p.buffers.Get().(*[]byte)
+	if buffer == nil {
+		buffer = new([]byte)
 	}
-	defer p.writers.Put(text)
-	return text.write(w, v)
+	defer p.buffers.Put(buffer)
+	t := text{to: w, buffer: (*buffer)[:0]}
+	err := t.write(v)
+	*buffer = t.buffer
+	return err
 }
 
 // text is the page in the making.
 type text struct {
-	families map[string]Family
-	buffer   []byte
-	prefix   []byte          // of the lines of one topic: name{cluster="a",consumergroup="b",topic="c"
-	of       tidemark.Series // whose prefix it is
+	to     io.Writer
+	buffer []byte
+	prefix []byte          // of the lines of one topic: name{cluster="a",consumergroup="b",topic="c"
+	of     tidemark.Series // whose prefix it is
 }
 
-func newText() *text {
-	t := &text{families: map[string]Family{}, buffer: make([]byte, 0, chunk+chunk/4)}
-	for _, f := range Families() {
-		t.families[f.Name] = f
-	}
-	return t
-}
-
-func (t *text) write(w io.Writer, v *tidemark.View) error {
-	t.buffer, t.of = t.buffer[:0], tidemark.Series{}
-	for sample := range Samples(v) {
-		if sample.Name != t.of.Name {
-			t.head(t.families[sample.Name])
-		}
-		t.line(&sample)
-		if len(t.buffer) >= chunk {
-			if _, err := w.Write(t.buffer); err != nil {
+func (t *text) write(v *tidemark.View) error {
+	now := momentOf(v)
+	for _, row := range table() {
+		for series, value := range row.walk(now) {
+			if t.of.Name != row.Name {
+				t.head(row.Family)
+			}
+			series.Name = row.Name
+			t.line(series, value)
+			if len(t.buffer) < chunk {
+				continue
+			}
+			if err := t.flush(); err != nil {
 				return err
 			}
-			t.buffer = t.buffer[:0]
 		}
 	}
-	_, err := w.Write(t.buffer)
+	return t.flush()
+}
+
+func (t *text) flush() error {
+	_, err := t.to.Write(t.buffer)
+	t.buffer = t.buffer[:0]
 	return err
 }
 
@@ -82,9 +85,9 @@ func (t *text) head(f Family) {
 	t.buffer = append(t.buffer, '\n')
 }
 
-func (t *text) line(s *tidemark.Sample) {
+func (t *text) line(s *tidemark.Series, value float64) {
 	if s.Topic != t.of.Topic || s.Group != t.of.Group || s.Name != t.of.Name || s.Cluster != t.of.Cluster {
-		t.begin(s.Series)
+		t.begin(s)
 	}
 	b := append(t.buffer, t.prefix...)
 	if s.Partition > 0 {
@@ -98,13 +101,13 @@ func (t *text) line(s *tidemark.Sample) {
 		}
 	}
 	b = append(b, '}', ' ')
-	b = appendValue(b, s.Value)
+	b = appendValue(b, value)
 	t.buffer = append(b, '\n')
 }
 
 // begin makes the prefix. A cluster always has a name.
-func (t *text) begin(s tidemark.Series) {
-	t.of = s
+func (t *text) begin(s *tidemark.Series) {
+	t.of = *s
 	b := append(append(t.prefix[:0], s.Name...), '{')
 	b = appendLabel(b, cluster, s.Cluster)
 	if s.Group != "" {

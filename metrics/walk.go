@@ -10,13 +10,15 @@ import (
 	"github.com/aetherlink/tidemark"
 )
 
-// walk yields the series of one family, without its name.
-type walk func(moment) iter.Seq2[tidemark.Series, float64]
+// walk yields the series of one family, without its name. A million of them is an
+// everyday size, and a series is large: the walks of a family share one, which is
+// good until the next step.
+type walk func(moment) iter.Seq2[*tidemark.Series, float64]
 
 // each is the walk over things that have one value each, if it is known.
-func each[T any](things func(moment) iter.Seq2[tidemark.Series, T], value func(T) (float64, bool)) walk {
-	return func(now moment) iter.Seq2[tidemark.Series, float64] {
-		return func(yield func(tidemark.Series, float64) bool) {
+func each[T any](things func(moment) iter.Seq2[*tidemark.Series, T], value func(T) (float64, bool)) walk {
+	return func(now moment) iter.Seq2[*tidemark.Series, float64] {
+		return func(yield func(*tidemark.Series, float64) bool) {
 			for series, thing := range things(now) {
 				if v, known := value(thing); known && !yield(series, v) {
 					return
@@ -55,6 +57,7 @@ type reader struct {
 	stale      bool
 	watched    bool // a pipeline names it
 	partitions []tidemark.Partition
+	topics     []reading
 	total      tidemark.Total
 	estimate   *tidemark.Estimate // nil: there is none
 }
@@ -103,9 +106,9 @@ func lookOf(o tidemark.Observation, at time.Time, pipelines []pipeline) look {
 		return l
 	}
 	l.groups = make([]reader, len(o.Snapshot.Groups))
-	for i := range o.Snapshot.Groups {
+	for i := range l.groups {
 		g := &o.Snapshot.Groups[i]
-		l.groups[i] = reader{
+		r := reader{
 			Group:      g,
 			stale:      l.stale,
 			watched:    slices.ContainsFunc(pipelines, func(p pipeline) bool { return p.means(o.Cluster, g.Name) }),
@@ -113,6 +116,8 @@ func lookOf(o tidemark.Observation, at time.Time, pipelines []pipeline) look {
 			total:      o.Snapshot.Total(*g),
 			estimate:   estimateOf(o.Estimates, i, g.Name),
 		}
+		r.topics = r.readings()
+		l.groups[i] = r
 	}
 	return l
 }
@@ -131,10 +136,10 @@ func (l *look) age() (float64, bool) {
 }
 
 // everyCluster yields also what the latest look did not see.
-func everyCluster(now moment) iter.Seq2[tidemark.Series, *look] {
-	return func(yield func(tidemark.Series, *look) bool) {
+func everyCluster(now moment) iter.Seq2[*tidemark.Series, *look] {
+	return func(yield func(*tidemark.Series, *look) bool) {
 		for i := range now.looks {
-			if !yield(tidemark.Series{Cluster: now.looks[i].Cluster}, &now.looks[i]) {
+			if !yield(&tidemark.Series{Cluster: now.looks[i].Cluster}, &now.looks[i]) {
 				return
 			}
 		}
@@ -142,8 +147,8 @@ func everyCluster(now moment) iter.Seq2[tidemark.Series, *look] {
 }
 
 // clusters yields what the latest look saw.
-func clusters(now moment) iter.Seq2[tidemark.Series, *look] {
-	return func(yield func(tidemark.Series, *look) bool) {
+func clusters(now moment) iter.Seq2[*tidemark.Series, *look] {
+	return func(yield func(*tidemark.Series, *look) bool) {
 		for series, l := range everyCluster(now) {
 			if !l.stale && !yield(series, l) {
 				return
@@ -152,8 +157,8 @@ func clusters(now moment) iter.Seq2[tidemark.Series, *look] {
 	}
 }
 
-func brokers(now moment) iter.Seq2[tidemark.Series, *tidemark.Broker] {
-	return func(yield func(tidemark.Series, *tidemark.Broker) bool) {
+func brokers(now moment) iter.Seq2[*tidemark.Series, *tidemark.Broker] {
+	return func(yield func(*tidemark.Series, *tidemark.Broker) bool) {
 		for series, l := range clusters(now) {
 			for i := range l.Snapshot.Brokers {
 				b := &l.Snapshot.Brokers[i]
@@ -168,8 +173,8 @@ func brokers(now moment) iter.Seq2[tidemark.Series, *tidemark.Broker] {
 
 // brokersUp has the brokers of the last snapshot: none of them answered a look
 // that brought nothing.
-func brokersUp(now moment) iter.Seq2[tidemark.Series, float64] {
-	return func(yield func(tidemark.Series, float64) bool) {
+func brokersUp(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
 		for series, l := range everyCluster(now) {
 			if l.Snapshot == nil {
 				continue
@@ -184,8 +189,8 @@ func brokersUp(now moment) iter.Seq2[tidemark.Series, float64] {
 	}
 }
 
-func gaps(now moment) iter.Seq2[tidemark.Series, float64] {
-	return func(yield func(tidemark.Series, float64) bool) {
+func gaps(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
 		for series, l := range everyCluster(now) {
 			for reason, n := range l.gaps() {
 				series.More[0] = tidemark.Label{Name: "reason", Value: reason.String()}
@@ -217,8 +222,8 @@ func (l *look) gaps() iter.Seq2[tidemark.Reason, int] {
 	}
 }
 
-func topics(now moment) iter.Seq2[tidemark.Series, *tidemark.Topic] {
-	return func(yield func(tidemark.Series, *tidemark.Topic) bool) {
+func topics(now moment) iter.Seq2[*tidemark.Series, *tidemark.Topic] {
+	return func(yield func(*tidemark.Series, *tidemark.Topic) bool) {
 		for series, l := range clusters(now) {
 			for i := range l.Snapshot.Topics {
 				series.Topic = l.Snapshot.Topics[i].Name
@@ -230,8 +235,8 @@ func topics(now moment) iter.Seq2[tidemark.Series, *tidemark.Topic] {
 	}
 }
 
-func logs(now moment) iter.Seq2[tidemark.Series, *tidemark.Log] {
-	return func(yield func(tidemark.Series, *tidemark.Log) bool) {
+func logs(now moment) iter.Seq2[*tidemark.Series, *tidemark.Log] {
+	return func(yield func(*tidemark.Series, *tidemark.Log) bool) {
 		for series, t := range topics(now) {
 			for i := range t.Partitions {
 				series.Partition = tidemark.OrdinalOf(t.Partitions[i].ID)
