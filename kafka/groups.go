@@ -1,0 +1,482 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/aetherlink/tidemark"
+)
+
+const (
+	// groupsPerRequest and commitsPerRequest bound one OffsetFetch answer, of some
+	// 22 bytes a commit, to about 2 MB.
+	groupsPerRequest  = 100
+	commitsPerRequest = 100_000
+	// maxPartition is more than any topic has. A broken answer shall not make us
+	// allocate for a partition number that it made up.
+	maxPartition = 1 << 20
+)
+
+// group is a consumer group and what was last seen of it.
+type group struct {
+	tidemark.Group        // Members are replaced, never changed: snapshots share them
+	told           string // its name as the brokers write it
+	listedAt       time.Time
+	listedIn       *look
+	unheard, unmet tidemark.Reason // why commits, or members, are not from this look
+	refusedBy      int32           // the broker that lately said that it is not the coordinator; -1: none
+	reads          []*reading
+}
+
+// reading is a topic that a group has committed on or owns partitions of.
+type reading struct {
+	topic     string
+	born      [16]byte // the topic's id when these commits were first sensible
+	offsets   []int64  // by partition id; those beyond are Uncommitted
+	committed bool
+	owned     bool
+	beyond    bool            // commits were beyond the end in the last look
+	reason    tidemark.Reason // why offsets are not from this look
+}
+
+// partition makes room for a partition. ok is false for numbers that cannot be.
+func (r *reading) partition(id int32) (ok bool) {
+	if id < 0 || id >= maxPartition {
+		return false
+	}
+	for int(id) >= len(r.offsets) {
+		r.offsets = append(r.offsets, tidemark.Uncommitted)
+	}
+	return true
+}
+
+func (g *group) reading(topic string) *reading {
+	i, found := slices.BinarySearchFunc(g.reads, topic, func(r *reading, t string) int { return cmp.Compare(r.topic, t) })
+	if !found {
+		g.reads = slices.Insert(g.reads, i, &reading{topic: topic})
+	}
+	return g.reads[i]
+}
+
+// withoutCommits says whether there is nothing to fetch: share groups keep their
+// positions elsewhere.
+func (g *group) withoutCommits() bool {
+	if g.Type == "share" {
+		g.unheard = tidemark.Fine
+	}
+	return g.Type == "share"
+}
+
+func (g *group) commits() int {
+	n := 0
+	for _, r := range g.reads {
+		n += len(r.offsets)
+	}
+	return n
+}
+
+// readGroups reads everything about groups that one broker knows. The broker that
+// lists a group is its coordinator, so nobody needs to be asked for that.
+func (l *look) readGroups(ctx context.Context, b *broker) {
+	if b.asked {
+		return
+	}
+	b.asked = true
+	mine := l.listGroups(ctx, b)
+	l.describe(ctx, b, mine)
+	l.readCommits(ctx, b, slices.DeleteFunc(mine, (*group).withoutCommits))
+}
+
+func (l *look) listGroups(ctx context.Context, b *broker) []*group {
+	resp, err := l.ask(ctx, b, kmsg.NewPtrListGroupsRequest())
+	if err != nil {
+		return nil
+	}
+	told := resp.(*kmsg.ListGroupsResponse)
+	if err := kerr.ErrorForCode(told.ErrorCode); err != nil {
+		l.gap(reasonOf(err), err, "groups of broker %d", b.ID)
+	} else {
+		b.listed = true
+	}
+	var mine []*group
+	for i := range told.Groups {
+		if g := l.claim(&told.Groups[i], b.ID); g != nil {
+			mine = append(mine, g)
+		}
+	}
+	slices.SortFunc(mine, func(a, b *group) int { return cmp.Compare(a.Name, b.Name) })
+	return mine
+}
+
+// claim makes a broker the one that tells about a group in this look. While a
+// group moves, two brokers may list it: the first has it, unless it has lately
+// said that it is not the one.
+func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
+	name := nameOf(told.Group)
+	if !l.choose.groups.chooses(name) {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.groups[name]
+	if g == nil {
+		g = &group{told: told.Group, refusedBy: -1}
+		g.Name = name
+		l.groups[name] = g
+	}
+	if g.listedIn == l || g.refusedBy == broker {
+		g.refusedBy = -1
+		return nil
+	}
+	g.listedIn, g.listedAt = l, l.began
+	g.Coordinator = broker
+	g.Type = cmp.Or(told.GroupType, "classic")
+	g.Phase = told.GroupState
+	g.unheard, g.unmet = tidemark.Unreachable, tidemark.Unreachable // until told
+	return g
+}
+
+// describe asks who is in the groups. An empty group needs no question.
+func (l *look) describe(ctx context.Context, b *broker, groups []*group) {
+	byType := map[string][]*group{}
+	for _, g := range groups {
+		if g.Phase == "Empty" || g.Phase == "Dead" {
+			g.disband()
+			continue
+		}
+		byType[g.Type] = append(byType[g.Type], g)
+		if g.Type != "classic" && g.Type != "consumer" {
+			g.unmet = tidemark.Fine // who is in share and streams groups is not read yet
+		}
+	}
+	for part := range slices.Chunk(byType["classic"], groupsPerRequest) {
+		l.describeClassic(ctx, b, part)
+	}
+	for part := range slices.Chunk(byType["consumer"], groupsPerRequest) {
+		l.describeConsumer(ctx, b, part)
+	}
+}
+
+// disband takes up that nobody is in the group.
+func (g *group) disband() {
+	g.Members, g.Assignor, g.unmet = nil, "", tidemark.Fine
+	for _, r := range g.reads {
+		r.owned = false
+	}
+}
+
+func (l *look) describeClassic(ctx context.Context, b *broker, groups []*group) {
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	for _, g := range groups {
+		req.Groups = append(req.Groups, g.told)
+	}
+	resp, err := l.ask(ctx, b, req)
+	if err != nil {
+		return
+	}
+	for i := range resp.(*kmsg.DescribeGroupsResponse).Groups {
+		told := &resp.(*kmsg.DescribeGroupsResponse).Groups[i]
+		g := find(groups, told.Group)
+		if g == nil || !l.described(g, told.ErrorCode) {
+			continue
+		}
+		members := make([]tidemark.Member, 0, len(told.Members))
+		for j := range told.Members {
+			m := &told.Members[j]
+			members = append(members, member(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost, classicAssignment(told.ProtocolType, m.MemberAssignment)))
+		}
+		g.join(told.State, told.Protocol, members, l)
+	}
+}
+
+func (l *look) describeConsumer(ctx context.Context, b *broker, groups []*group) {
+	req := kmsg.NewPtrConsumerGroupDescribeRequest()
+	for _, g := range groups {
+		req.Groups = append(req.Groups, g.told)
+	}
+	resp, err := l.ask(ctx, b, req)
+	if err != nil {
+		return
+	}
+	for i := range resp.(*kmsg.ConsumerGroupDescribeResponse).Groups {
+		told := &resp.(*kmsg.ConsumerGroupDescribeResponse).Groups[i]
+		g := find(groups, told.Group)
+		if g == nil || !l.described(g, told.ErrorCode) {
+			continue
+		}
+		members := make([]tidemark.Member, 0, len(told.Members))
+		for j := range told.Members {
+			m := &told.Members[j]
+			var assigned []tidemark.Assignment
+			for _, t := range m.Assignment.TopicPartitions {
+				assigned = append(assigned, tidemark.Assignment{Topic: l.topicName(t.Topic, t.TopicID), Partitions: t.Partitions})
+			}
+			members = append(members, member(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost, assigned))
+		}
+		g.join(told.State, told.AssignorName, members, l)
+	}
+}
+
+// topicName helps out where a broker tells a topic's id and not its name.
+func (l *look) topicName(told string, id [16]byte) string {
+	if told != "" {
+		return nameOf(told)
+	}
+	for _, t := range l.cluster.sorted {
+		if t.id == id {
+			return t.name
+		}
+	}
+	return ""
+}
+
+// described says whether a group was described. If not, its members are as last seen.
+func (l *look) described(g *group, code int16) bool {
+	err := kerr.ErrorForCode(code)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, kerr.GroupIDNotFound): // it has gone since it was listed
+		g.disband()
+	default:
+		if elsewhere(err) {
+			l.moved.Store(true)
+		}
+		g.unmet = reasonOf(err)
+		l.gap(g.unmet, err, "members of group %s", g.Name)
+	}
+	return false
+}
+
+func member(id string, instance *string, client, host string, assigned []tidemark.Assignment) tidemark.Member {
+	m := tidemark.Member{ID: nameOf(id), Client: nameOf(client), Host: nameOf(host), Assigned: assigned}
+	if instance != nil {
+		m.InstanceID = nameOf(*instance)
+	}
+	slices.SortFunc(m.Assigned, func(a, b tidemark.Assignment) int { return cmp.Compare(a.Topic, b.Topic) })
+	return m
+}
+
+// classicAssignment reads what a group's leader has assigned. Only groups of
+// consumers have assignments that we can read; Kafka Connect has its own.
+func classicAssignment(protocolType string, told []byte) []tidemark.Assignment {
+	var a kmsg.ConsumerMemberAssignment
+	if protocolType != "consumer" || len(told) == 0 || a.ReadFrom(told) != nil {
+		return nil
+	}
+	assigned := make([]tidemark.Assignment, 0, len(a.Topics))
+	for _, t := range a.Topics {
+		assigned = append(assigned, tidemark.Assignment{Topic: nameOf(t.Topic), Partitions: t.Partitions})
+	}
+	return assigned
+}
+
+// join takes up who is in a group. During a rebalance the brokers tell of no
+// assignment: what was owned before stays known as something the group reads.
+func (g *group) join(phase, assignor string, members []tidemark.Member, l *look) {
+	slices.SortFunc(members, func(a, b tidemark.Member) int { return cmp.Compare(a.ID, b.ID) })
+	g.Phase, g.Assignor, g.Members, g.unmet = cmp.Or(phase, g.Phase), assignor, members, tidemark.Fine
+	if !g.Rebalancing() {
+		for _, r := range g.reads {
+			r.owned = false
+		}
+	}
+	for _, m := range members {
+		for _, a := range m.Assigned {
+			if a.Topic == "" || !l.choose.topics.chooses(a.Topic) {
+				continue
+			}
+			r := g.reading(a.Topic)
+			r.owned = true
+			for _, id := range a.Partitions {
+				r.partition(id)
+			}
+		}
+	}
+}
+
+func find(groups []*group, told string) *group {
+	i := slices.IndexFunc(groups, func(g *group) bool { return g.told == told })
+	if i < 0 {
+		return nil
+	}
+	return groups[i]
+}
+
+// readCommits fetches the commits of many groups per request. A broker before
+// Kafka 3.0 answers for the first one only, and the answer's version says so:
+// then each group is asked for alone.
+func (l *look) readCommits(ctx context.Context, b *broker, groups []*group) {
+	for len(groups) > 0 {
+		batch := groups[:batchSize(groups)]
+		req := kmsg.NewPtrOffsetFetchRequest()
+		req.Group, req.Topics = batch[0].told, nil // all
+		for _, g := range batch {
+			one := kmsg.NewOffsetFetchRequestGroup()
+			one.Group, one.Topics = g.told, nil
+			req.Groups = append(req.Groups, one)
+		}
+		resp, err := l.ask(ctx, b, req)
+		if err != nil {
+			return
+		}
+		told := resp.(*kmsg.OffsetFetchResponse)
+		if told.Version < 8 {
+			l.hearCommits(batch[0], oneGroup(told))
+			l.readCommitsOneByOne(ctx, b, groups[1:])
+			return
+		}
+		for i := range told.Groups {
+			if g := find(batch, told.Groups[i].Group); g != nil {
+				l.hearCommits(g, &told.Groups[i])
+			}
+		}
+		groups = groups[len(batch):]
+	}
+}
+
+func (l *look) readCommitsOneByOne(ctx context.Context, b *broker, groups []*group) {
+	for _, g := range groups {
+		req := kmsg.NewPtrOffsetFetchRequest()
+		req.Group, req.Topics = g.told, nil
+		resp, err := l.ask(ctx, b, req)
+		if err != nil {
+			return
+		}
+		l.hearCommits(g, oneGroup(resp.(*kmsg.OffsetFetchResponse)))
+	}
+}
+
+func batchSize(groups []*group) int {
+	n, commits := 0, 0
+	for n < len(groups) && n < groupsPerRequest && commits < commitsPerRequest {
+		commits += groups[n].commits()
+		n++
+	}
+	return n
+}
+
+// oneGroup gives an answer of a version before 8 the later shape.
+func oneGroup(told *kmsg.OffsetFetchResponse) *kmsg.OffsetFetchResponseGroup {
+	out := &kmsg.OffsetFetchResponseGroup{ErrorCode: told.ErrorCode}
+	for _, t := range told.Topics {
+		to := kmsg.OffsetFetchResponseGroupTopic{Topic: t.Topic}
+		for _, p := range t.Partitions {
+			to.Partitions = append(to.Partitions, kmsg.OffsetFetchResponseGroupTopicPartition(p))
+		}
+		out.Topics = append(out.Topics, to)
+	}
+	return out
+}
+
+// hearCommits takes up a coordinator's answer about one group. On an error the
+// commits stay as last seen, and the group says why.
+func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
+	if err := kerr.ErrorForCode(told.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		g.unheard = reasonOf(err)
+		if errors.Is(err, kerr.NotCoordinator) {
+			g.refusedBy = g.Coordinator
+			l.moved.Store(true)
+		}
+		l.gap(g.unheard, err, "commits of group %s", g.Name)
+		return
+	}
+	g.unheard, g.At = tidemark.Fine, time.Now()
+	for _, r := range g.reads {
+		r.committed = false
+	}
+	for i := range told.Topics {
+		t := &told.Topics[i]
+		name := nameOf(t.Topic)
+		if !l.choose.topics.chooses(name) {
+			continue
+		}
+		g.reading(name).hear(t.Partitions)
+	}
+	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
+}
+
+// stillReads says whether a group still reads a topic. Commits on a topic that
+// was denied to us are no longer told; they stay as last seen.
+func (l *look) stillReads(r *reading) bool {
+	t := l.cluster.topics[r.topic]
+	if r.committed || t != nil && t.denied {
+		return true
+	}
+	for i := range r.offsets { // owned only: what was committed before has expired
+		r.offsets[i] = tidemark.Uncommitted
+	}
+	return r.owned
+}
+
+func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
+	r.reason = tidemark.Fine
+	for i := range r.offsets {
+		r.offsets[i] = tidemark.Uncommitted
+	}
+	for i := range told {
+		p := &told[i]
+		if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+			r.committed, r.reason = true, reasonOf(err)
+			continue
+		}
+		if p.Offset < 0 || !r.partition(p.Partition) {
+			continue
+		}
+		r.committed = true
+		r.offsets[p.Partition] = p.Offset
+	}
+}
+
+// forgetGroups drops the groups that are gone: nobody lists them, and everybody
+// was asked. While somebody does not answer, a group may be with that one.
+func (l *look) forgetGroups() {
+	everybody := !slices.ContainsFunc(l.brokers, func(b *broker) bool { return !b.listed })
+	for name, g := range l.groups {
+		switch {
+		case g.listedIn == l:
+		case everybody:
+			delete(l.groups, name)
+		case l.began.Sub(g.listedAt) > keepUnseen:
+			delete(l.groups, name)
+			l.gap(tidemark.Unreachable, fmt.Errorf("no broker has listed it since %s", g.listedAt.Format(time.TimeOnly)), "group %s", name)
+		default:
+			g.unheard, g.unmet = tidemark.Unreachable, tidemark.Unreachable
+		}
+	}
+}
+
+func (l *look) anyVanished() bool {
+	for _, g := range l.groups {
+		if g.listedIn != l {
+			return true
+		}
+	}
+	return false
+}
+
+// unknownTopics are those that groups read and that the metadata does not have,
+// or has with fewer partitions.
+func (l *look) unknownTopics() []string {
+	unknown := map[string]bool{}
+	for _, g := range l.groups {
+		for _, r := range g.reads {
+			t := l.cluster.topics[r.topic]
+			if t == nil && !l.cluster.absent[r.topic] || t != nil && !t.denied && len(r.offsets) > len(t.logs) {
+				unknown[r.topic] = true
+			}
+		}
+	}
+	names := make([]string, 0, len(unknown))
+	for name := range unknown {
+		names = append(names, name)
+	}
+	return names
+}

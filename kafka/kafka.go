@@ -1,0 +1,66 @@
+// Package kafka talks to Kafka for everybody else: it looks at a cluster and
+// returns a [tidemark.Snapshot], it publishes records, and it reads them, with a
+// group ([Member]) and without one ([Tail]).
+//
+// It hides the protocol, its versions, sign-in, and above all partial failure:
+// whichever broker does not answer costs its own part of a snapshot and nothing
+// else, and what was not seen is a [tidemark.Gap] and never a zero. It never
+// changes anything on a cluster except by publishing, committing and joining a
+// group as asked.
+//
+// May change until version 1.
+package kafka
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Options is a [Config] and what a connection needs to live.
+type Options struct {
+	Config
+	// Dial opens connections; nil dials TCP. TLS comes on top of it.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  *slog.Logger // nil: no lines
+	// Deadline is how long one broker may take in one look; 0 is 3 s. Three
+	// seconds leave room for a second dial, and keep a look at a cluster with a
+	// dead broker well inside an interval of 15 s.
+	Deadline time.Duration
+}
+
+const defaultDeadline = 3 * time.Second
+
+// client returns the options that all our clients share, ready for more.
+func (o Options) client() ([]kgo.Opt, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(o.Brokers...),
+		kgo.ClientID("tidemark"),
+		kgo.Dialer(o.dialer()),
+		kgo.DisableClientMetrics(),
+	}
+	if mechanism := o.SASL.mechanism(); mechanism != nil {
+		opts = append(opts, kgo.SASL(mechanism))
+	}
+	return opts, nil
+}
+
+func (o Options) deadline() time.Duration {
+	if o.Deadline > 0 {
+		return o.Deadline
+	}
+	return defaultDeadline
+}
+
+func (o Options) logger() *slog.Logger {
+	if o.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Log.With("cluster", o.Name)
+}

@@ -1,0 +1,197 @@
+package kafka
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// snapshot puts together what is known by now. It shares names and members with
+// what the collector keeps, and nothing that the next look changes.
+func (l *look) snapshot() *tidemark.Snapshot {
+	s := &tidemark.Snapshot{
+		Cluster: l.name, Began: l.began,
+		Brokers:    l.brokersSeen(),
+		Topics:     l.topicsSeen(),
+		Groups:     make([]tidemark.Group, 0, len(l.groups)),
+		Partitions: make([]tidemark.Partition, 0, l.partitions()),
+	}
+	for _, g := range l.sortedGroups() {
+		s.Groups = append(s.Groups, g.seen())
+		for _, r := range g.reads {
+			s.Partitions = l.join(s.Partitions, g, r)
+		}
+	}
+	s.Gaps = l.gaps
+	s.Requests = l.requests()
+	s.Ended = time.Now()
+	return s
+}
+
+func (l *look) brokersSeen() []tidemark.Broker {
+	brokers := slices.Clone(l.cluster.brokers)
+	l.cluster.down = map[int32]bool{}
+	for i := range brokers {
+		b := l.broker(brokers[i].ID)
+		brokers[i].Up = b != nil && b.failed == nil
+	}
+	for _, b := range l.brokers {
+		if b.failed != nil {
+			l.cluster.down[b.ID] = true
+			l.gap(tidemark.Unreachable, b.failed, "groups and logs of broker %d", b.ID)
+		}
+	}
+	return brokers
+}
+
+func (l *look) topicsSeen() []tidemark.Topic {
+	n := 0
+	for _, t := range l.cluster.sorted {
+		n += len(t.logs)
+	}
+	all := make([]tidemark.Log, 0, n)
+	topics := make([]tidemark.Topic, 0, len(l.cluster.sorted))
+	for _, t := range l.cluster.sorted {
+		from := len(all)
+		for i := range t.logs {
+			log := t.logs[i].Log
+			log.Reason = t.logs[i].reason()
+			all = append(all, log)
+		}
+		topics = append(topics, tidemark.Topic{Name: t.name, ID: t.id, Partitions: all[from:len(all):len(all)]})
+		if t.failed != nil {
+			l.gap(reasonOf(t.failed), t.failed, "end offsets of topic %s", t.name)
+		}
+	}
+	return topics
+}
+
+// seen is the group as snapshots have it.
+func (g *group) seen() tidemark.Group {
+	out := g.Group
+	out.Reason = cmp.Or(g.unheard, g.unmet)
+	return out
+}
+
+func (l *look) sortedGroups() []*group {
+	groups := make([]*group, 0, len(l.groups))
+	for _, g := range l.groups {
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b *group) int { return cmp.Compare(a.Name, b.Name) })
+	return groups
+}
+
+// partitions is at least as many as the snapshot will have.
+func (l *look) partitions() int {
+	n := 0
+	for _, g := range l.groups {
+		for _, r := range g.reads {
+			n += len(r.offsets)
+			if t := l.cluster.topics[r.topic]; t != nil {
+				n += max(0, len(t.logs)-len(r.offsets))
+			}
+		}
+	}
+	return n
+}
+
+// join appends a group's partitions of one topic: all that the topic has, as the
+// group reads them all. A topic that does not exist has none, whatever was
+// committed there once.
+func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Partition {
+	t := l.cluster.topics[r.topic]
+	blind := cmp.Or(g.unheard, r.reason)
+	switch {
+	case t == nil && l.cluster.absent[r.topic]:
+		return to
+	case t == nil: // nobody could tell us anything about it
+		return r.unseen(to, g.Name, r.topic, 0, tidemark.Unreachable)
+	}
+	from := len(to)
+	for i := range t.logs {
+		log := &t.logs[i]
+		p := tidemark.Partition{Group: g.Name, Topic: t.name, ID: log.ID, Committed: tidemark.Uncommitted, LogStart: log.Start, LogEnd: log.End}
+		if i < len(r.offsets) {
+			p.Committed = r.offsets[i]
+		}
+		p.Reason = judge(&p, blind, log.reason())
+		to = append(to, p)
+	}
+	l.compareBirths(to[from:], t, r)
+	if t.denied {
+		to = r.unseen(to, g.Name, t.name, len(t.logs), tidemark.Denied)
+	}
+	return to
+}
+
+// unseen appends the partitions from an id on that only the group tells us about.
+func (r *reading) unseen(to []tidemark.Partition, group, topic string, from int, why tidemark.Reason) []tidemark.Partition {
+	for i := from; i < len(r.offsets); i++ {
+		to = append(to, tidemark.Partition{
+			Group: group, Topic: topic, ID: int32(i), Reason: why,
+			Committed: r.offsets[i], LogStart: tidemark.Unseen, LogEnd: tidemark.Unseen,
+		})
+	}
+	return to
+}
+
+// judge says what is the matter with a partition, what was not seen first.
+func judge(p *tidemark.Partition, group, log tidemark.Reason) tidemark.Reason {
+	switch {
+	case group != tidemark.Fine:
+		return group
+	case log != tidemark.Fine:
+		return log
+	case p.Committed == tidemark.Uncommitted:
+		return tidemark.NeverCommitted
+	case p.Committed > p.LogEnd:
+		return tidemark.Truncated
+	case p.Committed < p.LogStart:
+		return tidemark.OvertakenByRetention
+	}
+	return tidemark.Fine
+}
+
+// compareBirths tells a log that was cut from one that was made anew. Commits
+// belong to the topic's id under which they last made sense; beyond the end of a
+// topic of another id they are of its predecessor. The kept id may be old: a
+// first sight beyond the end has the metadata read again in the next look.
+func (l *look) compareBirths(partitions []tidemark.Partition, t *topic, r *reading) {
+	beyond := false
+	for i := range partitions {
+		if partitions[i].Reason.Blinds() {
+			return
+		}
+		beyond = beyond || partitions[i].Reason == tidemark.Truncated
+	}
+	if !beyond || r.born == [16]byte{} {
+		r.born = t.id
+	}
+	l.cluster.stale = l.cluster.stale || beyond && !r.beyond
+	r.beyond = beyond
+	if r.born == t.id {
+		return
+	}
+	for i := range partitions {
+		if partitions[i].Reason == tidemark.Truncated {
+			partitions[i].Reason = tidemark.Recreated
+		}
+	}
+}
+
+// requests is what this look has sent, by API in alphabetical order.
+func (l *look) requests() []tidemark.RequestCount {
+	var counts []tidemark.RequestCount
+	for key, n := range l.sent.counts() {
+		if n -= l.sentBefore[key]; n > 0 {
+			counts = append(counts, tidemark.RequestCount{API: kmsg.NameForKey(key), N: n})
+		}
+	}
+	slices.SortFunc(counts, func(a, b tidemark.RequestCount) int { return cmp.Compare(a.API, b.API) })
+	return counts
+}

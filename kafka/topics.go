@@ -1,0 +1,361 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// cluster is what is remembered of brokers and topics from look to look.
+type cluster struct {
+	at      time.Time // when all of it was told
+	stale   bool      // something since then contradicts it
+	brokers []tidemark.Broker
+	topics  map[string]*topic // by name, of those that the filter chooses
+	sorted  []*topic          // the same, by name
+	absent  map[string]bool   // topics that groups have commits on and that do not exist
+	down    map[int32]bool    // brokers that did not answer in the last look
+}
+
+// topic is a topic and what was last seen of its log.
+type topic struct {
+	name, told string // told: as the brokers write it
+	id         [16]byte
+	logs       []partitionLog // by partition id
+	denied     bool           // we may not see it: logs are as last seen
+	failed     error          // why some of logs were not seen, if a broker said so
+}
+
+// partitionLog is a log with what this look learnt about it.
+type partitionLog struct {
+	tidemark.Log
+	start, end tidemark.Reason // why Start or End is not from this look
+}
+
+func (p *partitionLog) reason() tidemark.Reason {
+	if p.end != tidemark.Fine {
+		return p.end
+	}
+	return p.start
+}
+
+// refresh asks one broker for the whole cluster's metadata, once per look. If
+// nobody answers, the former stays.
+func (l *look) refresh(ctx context.Context) {
+	if l.refreshed {
+		return
+	}
+	l.refreshed = true
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = nil // all
+	told, err := l.askAnyone(ctx, req)
+	if err != nil {
+		l.refreshFailed = err
+		l.cluster.stale = true
+		l.gap(tidemark.Unreachable, err, "brokers and topics")
+		return
+	}
+	l.cluster.brokers = brokersOf(told)
+	former := l.cluster.topics
+	l.cluster.topics = make(map[string]*topic, len(told.Topics))
+	l.cluster.absent = map[string]bool{}
+	l.cluster.at, l.cluster.stale = time.Now(), false
+	for i := range told.Topics {
+		l.learn(&told.Topics[i], former)
+	}
+	l.explainVanished(ctx, former)
+	l.sortTopics()
+	l.meetBrokers()
+}
+
+// explainVanished asks by name for the topics that are no longer told: a topic
+// that was deleted is gone, one that was denied to us is not.
+func (l *look) explainVanished(ctx context.Context, former map[string]*topic) {
+	var vanished []string
+	for name, t := range former {
+		if l.cluster.topics[name] == nil {
+			vanished = append(vanished, t.told)
+		}
+	}
+	l.askByName(ctx, vanished, former)
+}
+
+// resolve asks by name for topics that groups read and the metadata lacks.
+func (l *look) resolve(ctx context.Context, told []string) {
+	l.askByName(ctx, told, l.cluster.topics)
+	l.sortTopics()
+}
+
+func (l *look) askByName(ctx context.Context, told []string, former map[string]*topic) {
+	if len(told) == 0 {
+		return
+	}
+	slices.Sort(told)
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range told {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := l.askAnyone(ctx, req)
+	if err != nil {
+		l.cluster.stale = true
+		l.gap(tidemark.Unreachable, err, "%d topics", len(told))
+		return
+	}
+	for i := range resp.Topics {
+		l.learn(&resp.Topics[i], former)
+	}
+}
+
+// askAnyone asks one broker after the other until one answers. Each has a third
+// of the deadline; the client goes round the brokers it knows, then to the
+// configured ones, so an address that is no longer right heals by itself.
+func (l *look) askAnyone(ctx context.Context, req *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
+	var errs []error
+	for range 3 {
+		try, cancel := context.WithTimeout(ctx, l.deadline/3)
+		resp, err := req.RequestWith(try, l.client)
+		cancel()
+		if err == nil {
+			return resp, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("metadata of cluster %q: %w", l.name, errors.Join(errs...))
+}
+
+func brokersOf(told *kmsg.MetadataResponse) []tidemark.Broker {
+	brokers := make([]tidemark.Broker, len(told.Brokers))
+	for i, b := range told.Brokers {
+		brokers[i] = tidemark.Broker{ID: b.NodeID, Address: net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))}
+	}
+	slices.SortFunc(brokers, func(a, b tidemark.Broker) int { return cmp.Compare(a.ID, b.ID) })
+	return brokers
+}
+
+// learn takes up what a broker told about one topic. What was seen of its log
+// before stays, unless it is another topic of the same name.
+func (l *look) learn(told *kmsg.MetadataResponseTopic, former map[string]*topic) {
+	if told.Topic == nil {
+		return
+	}
+	name := nameOf(*told.Topic)
+	if !l.choose.topics.chooses(name) {
+		return
+	}
+	was := former[name]
+	switch err := kerr.ErrorForCode(told.ErrorCode); {
+	case err == nil:
+		l.cluster.topics[name] = topicOf(name, told, was)
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException):
+		l.cluster.absent[name] = true
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		t := &topic{name: name, told: *told.Topic}
+		if was != nil {
+			*t = *was
+		}
+		t.denied = true
+		t.forget()
+		l.cluster.topics[name] = t
+	default:
+		l.cluster.stale = true
+		if was != nil {
+			l.cluster.topics[name] = was
+		}
+		l.gap(tidemark.Unreachable, err, "topic %s", name)
+	}
+}
+
+func topicOf(name string, told *kmsg.MetadataResponseTopic, was *topic) *topic {
+	t := &topic{name: name, told: *told.Topic, id: told.TopicID, logs: make([]partitionLog, len(told.Partitions))}
+	for i := range t.logs {
+		log := partitionLog{start: tidemark.Unreachable, end: tidemark.Unreachable}
+		log.Start, log.End = tidemark.Unseen, tidemark.Unseen
+		if was != nil && was.id == t.id && i < len(was.logs) {
+			log = was.logs[i]
+		}
+		log.ID, log.Leader, log.PreferredLeader = int32(i), -1, -1
+		t.logs[i] = log
+	}
+	for i := range told.Partitions {
+		p := &told.Partitions[i]
+		if p.Partition < 0 || int(p.Partition) >= len(t.logs) {
+			continue
+		}
+		log := &t.logs[p.Partition]
+		log.Leader, log.LeaderEpoch, log.Replicas, log.InSync = p.Leader, p.LeaderEpoch, len(p.Replicas), len(p.ISR)
+		if errors.Is(kerr.ErrorForCode(p.ErrorCode), kerr.LeaderNotAvailable) {
+			log.Leader = -1
+		}
+		if len(p.Replicas) > 0 {
+			log.PreferredLeader = p.Replicas[0]
+		}
+	}
+	return t
+}
+
+func (l *look) sortTopics() {
+	l.cluster.sorted = l.cluster.sorted[:0]
+	for _, t := range l.cluster.topics {
+		l.cluster.sorted = append(l.cluster.sorted, t)
+	}
+	slices.SortFunc(l.cluster.sorted, func(a, b *topic) int { return cmp.Compare(a.name, b.name) })
+}
+
+// readLogs asks every leader where its logs begin and end. If somebody else leads
+// by now, the metadata is asked for once more and the new leaders too.
+func (l *look) readLogs(ctx context.Context) {
+	for _, t := range l.cluster.sorted {
+		t.forget()
+	}
+	l.moved.Store(false)
+	l.each(ctx, l.readLogsOf)
+	if !l.moved.Load() && !l.anyDown() {
+		return
+	}
+	if l.refreshed {
+		l.cluster.stale = true // for the next look
+		return
+	}
+	l.refresh(ctx)
+	l.each(ctx, l.readLogsOf)
+}
+
+// forget marks every log as not seen: unseen until told.
+func (t *topic) forget() {
+	t.failed = nil
+	unseen := tidemark.Unreachable
+	if t.denied {
+		unseen, t.failed = tidemark.Denied, kerr.TopicAuthorizationFailed
+	}
+	for i := range t.logs {
+		t.logs[i].start, t.logs[i].end = unseen, unseen
+		if t.logs[i].Leader < 0 && !t.denied {
+			t.failed = kerr.LeaderNotAvailable
+		}
+	}
+}
+
+// The two questions about a log, as ListOffsets puts them.
+const (
+	earliest int64 = -2
+	latest   int64 = -1
+)
+
+// readLogsOf asks for the begins first: an end read later is never before them.
+func (l *look) readLogsOf(ctx context.Context, b *broker) {
+	for _, question := range []int64{earliest, latest} {
+		req := l.question(b.ID, question)
+		if len(req.Topics) == 0 {
+			continue
+		}
+		resp, err := l.ask(ctx, b, req)
+		if err != nil {
+			return
+		}
+		now := time.Now()
+		for i := range resp.(*kmsg.ListOffsetsResponse).Topics {
+			l.hear(&resp.(*kmsg.ListOffsetsResponse).Topics[i], b.ID, question, now)
+		}
+	}
+}
+
+// question asks a leader about all its logs that this look has not seen yet.
+func (l *look) question(leader int32, question int64) *kmsg.ListOffsetsRequest {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID = -1
+	req.TimeoutMillis = int32(l.deadline.Milliseconds())
+	for _, t := range l.cluster.sorted {
+		about := kmsg.NewListOffsetsRequestTopic()
+		for i := range t.logs {
+			if log := &t.logs[i]; log.Leader == leader && *log.about(question) == tidemark.Unreachable {
+				p := kmsg.NewListOffsetsRequestTopicPartition()
+				p.Partition, p.Timestamp = log.ID, question
+				about.Partitions = append(about.Partitions, p)
+			}
+		}
+		if len(about.Partitions) > 0 {
+			about.Topic = t.told
+			req.Topics = append(req.Topics, about)
+		}
+	}
+	return req
+}
+
+func (p *partitionLog) about(question int64) *tidemark.Reason {
+	if question == earliest {
+		return &p.start
+	}
+	return &p.end
+}
+
+func (l *look) hear(told *kmsg.ListOffsetsResponseTopic, leader int32, question int64, now time.Time) {
+	t := l.cluster.topics[nameOf(told.Topic)]
+	if t == nil {
+		return
+	}
+	var failed error
+	for i := range told.Partitions {
+		p := &told.Partitions[i]
+		if p.Partition < 0 || int(p.Partition) >= len(t.logs) || t.logs[p.Partition].Leader != leader {
+			continue
+		}
+		log := &t.logs[p.Partition]
+		err := kerr.ErrorForCode(p.ErrorCode)
+		if err == nil && p.Offset < 0 {
+			err = kerr.OffsetNotAvailable
+		}
+		*log.about(question) = reasonOf(err)
+		switch {
+		case err != nil:
+			failed = err
+		case question == earliest:
+			log.Start = p.Offset
+		default:
+			log.End, log.At = p.Offset, now
+		}
+	}
+	if failed != nil {
+		l.mu.Lock()
+		t.failed = failed
+		l.mu.Unlock()
+		if elsewhere(failed) {
+			l.moved.Store(true)
+		}
+	}
+}
+
+// reasonOf is what an error answer means for the values it stands in place of.
+func reasonOf(err error) tidemark.Reason {
+	switch {
+	case err == nil:
+		return tidemark.Fine
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return tidemark.Denied
+	}
+	return tidemark.Unreachable
+}
+
+// elsewhere says whether an error means that another broker may know better.
+func elsewhere(err error) bool {
+	for _, e := range []error{
+		kerr.NotLeaderForPartition, kerr.LeaderNotAvailable, kerr.UnknownTopicOrPartition, kerr.FencedLeaderEpoch,
+		kerr.UnknownLeaderEpoch, kerr.ReplicaNotAvailable, kerr.KafkaStorageError, kerr.NotCoordinator,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
