@@ -3,6 +3,7 @@ package drill
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,7 +20,7 @@ type SyntaxError struct {
 
 // Error returns the message with the line, a caret and the hint.
 func (e *SyntaxError) Error() string {
-	number := fmt.Sprint(e.Line)
+	number := strconv.Itoa(e.Line)
 	indent := strings.Repeat(" ", len(number))
 	lead := strings.Repeat(" ", e.Column-1) + strings.Repeat("^", max(e.Length, 1))
 	return strings.TrimRight(fmt.Sprintf("%s:%d:%d: %s\n > %s | %s\n   %s | %s %s", e.File, e.Line, e.Column, e.Message,

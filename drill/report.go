@@ -2,6 +2,7 @@ package drill
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -136,7 +137,7 @@ func (r *Report) verdict(failed []string) string {
 func (r *Report) failed() (numbers []string) {
 	for _, s := range r.Steps {
 		if s.Verdict == Failed {
-			numbers = append(numbers, fmt.Sprint(s.Number))
+			numbers = append(numbers, strconv.Itoa(s.Number))
 		}
 	}
 	return numbers

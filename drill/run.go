@@ -25,8 +25,8 @@ const (
 	// cleanUp bounds the always block, which runs when nobody waits for it any more.
 	cleanUp = 2 * time.Minute
 	// patience is the shortest time an expectation gets however fast the world
-	// runs: a rebalance and a scrape of it take what they take.
-	patience = 3 * time.Second
+	// runs: members learn of a rebalance by their heartbeats, every 3 s.
+	patience = 10 * time.Second
 	// drainLimit bounds a drain for which the script names no limit.
 	drainLimit = time.Hour
 )
