@@ -1,0 +1,149 @@
+package relay
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// routes ties the paths to their handlers. Paths are counted as they stand here:
+// what a client asks for must not become a label.
+func (s *Service) routes() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(path string, h http.Handler) { mux.Handle(path, s.counted(path, h)) }
+	handle("/crm-events", s.shared(onlyReads(http.HandlerFunc(s.serveStream))))
+	handle("/healthz", onlyReads(http.HandlerFunc(serveHealth)))
+	handle("/readyz", onlyReads(http.HandlerFunc(s.serveReady)))
+	handle("/metrics", onlyReads(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
+	handle("/{$}", onlyReads(http.HandlerFunc(s.serveAbout)))
+	mux.Handle("/", s.counted("other", http.NotFoundHandler()))
+	return mux
+}
+
+// serveHealth says that the process answers: the original's answer, byte by byte.
+func serveHealth(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]bool{"ok": true})
+}
+
+// serveReady says whether events flow, and if not, why.
+func (s *Service) serveReady(w http.ResponseWriter, _ *http.Request) {
+	reasons := s.health.reasons()
+	select {
+	case <-s.begun:
+	default:
+		reasons = append(reasons, "the end of the topic is not known yet")
+	}
+	status := http.StatusOK
+	if len(reasons) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, map[string]any{"ready": len(reasons) == 0, "reasons": reasons})
+}
+
+func (s *Service) serveAbout(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{
+		"service": "crm-events", "version": s.o.Version, "topic": s.o.Topic, "group": s.o.Group,
+		"stream": "/crm-events", "health": "/healthz", "ready": "/readyz", "metrics": "/metrics",
+	})
+}
+
+func writeJSON(w http.ResponseWriter, status int, content any) {
+	text, _ := json.Marshal(content) // maps of strings and booleans
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // a client that left needs no answer
+}
+
+func onlyReads(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			h.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		}
+	})
+}
+
+// shared lets pages of the allowed origins read. Others get their answer too, and
+// their browser keeps it from them. Credentials go with a named origin only.
+func (s *Service) shared(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Add("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		switch {
+		case origin != "" && slices.Contains(s.o.AllowOrigins, origin):
+			header.Set("Access-Control-Allow-Origin", origin)
+			header.Set("Access-Control-Allow-Credentials", "true")
+		case origin != "" && slices.Contains(s.o.AllowOrigins, "*"):
+			header.Set("Access-Control-Allow-Origin", "*")
+		}
+		if r.Method != http.MethodOptions {
+			h.ServeHTTP(w, r)
+			return
+		}
+		header.Set("Allow", "GET, HEAD, OPTIONS")
+		header.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+		header.Set("Access-Control-Allow-Headers", "Last-Event-ID, Cache-Control")
+		header.Set("Access-Control-Max-Age", "600")
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// counted counts requests when they are answered, a stream when it begins.
+func (s *Service) counted(path string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(&counter{ResponseWriter: w, count: func(status int) {
+			s.metrics.requests.WithLabelValues(path, methodLabel(r.Method), strconv.Itoa(status)).Inc()
+		}}, r)
+	})
+}
+
+// counter tells the first status of an answer.
+type counter struct {
+	http.ResponseWriter
+	count func(status int)
+	done  bool
+}
+
+func (c *counter) WriteHeader(status int) {
+	if !c.done {
+		c.done = true
+		c.count(status)
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	if !c.done {
+		c.WriteHeader(http.StatusOK)
+	}
+	return c.ResponseWriter.Write(b)
+}
+
+// Unwrap leads http.ResponseController to what can flush.
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// methodLabel keeps methods that a client made up out of the labels.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch:
+		return method
+	}
+	return "other"
+}
+
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,218 @@
+// Package relay is the body of crm-events: it brings a Kafka topic to browsers,
+// and does the work of a consumer group meanwhile.
+//
+// It has two planes. The data plane reads all partitions without a group into one
+// ring of encoded frames; every browser on every replica gets every event, and
+// resumes exactly where it was, on any replica, since the id of a frame is a
+// vector of Kafka offsets. The work plane is a member of the group: it reads only
+// the partitions it owns, works on each record once, and commits what was both
+// worked and delivered to the browsers here. So the lag of the group says how far
+// the work is behind, whoever is watching.
+//
+// It hides the wire format, the ring, resuming and the order of shutdown. It
+// never keeps a queue per client, never lets one client wait for another, never
+// passes over a loss in silence, and never commits what was not worked. It knows
+// no Kafka client: [Source] and [Member] are handed in.
+//
+// May change until version 1.
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// Config is what an operator may set. Zero means the value in parentheses.
+type Config struct {
+	Topic string // what is read; required
+	Group string // whose member the work plane is; required
+
+	WorkRate       float64       // records per second that the work is slowed down to (not slowed down)
+	CommitInterval time.Duration // how often progress is committed (1s)
+
+	RingBytes   int           // what the ring holds of encoded frames at most (64 MiB),
+	RingRecords int           // how many (65,536),
+	RingAge     time.Duration // and for how long (15m)
+
+	MaxClients      int           // streams open at once (2,000),
+	MaxClientsPerIP int           // and from one address (50)
+	CatchUpReaders  int           // clients that read from Kafka at once, since the ring does not reach back far enough (8)
+	Heartbeat       time.Duration // a comment after so long without an event (15s)
+	Retry           time.Duration // after which a browser reconnects, give or take 30% (3s)
+	WriteTimeout    time.Duration // a client that takes no data for so long is dropped (10s)
+	Coalesce        time.Duration // at most one flush per client in this time (5ms)
+	Drain           time.Duration // how long streams may take to end on shutdown (10s)
+	AllowOrigins    []string      // pages of other origins that may read the stream; "*": all, without credentials
+}
+
+// Options is Config and the living things.
+type Options struct {
+	Config
+	Source  Source
+	Member  Member
+	Work    func(context.Context, tidemark.Record) error // done with each record; an error is tried again. nil: nothing to do
+	Version string                                       // for the page at /
+	Log     *slog.Logger                                 // nil: silent
+}
+
+// Source is the topic as the data plane reads it: all partitions, without a group.
+type Source interface {
+	// Look says which topic it is and what its log holds now.
+	Look(context.Context) (tidemark.Topic, error)
+	// ReadFrom opens a reader at the given positions. Partitions that are not
+	// named, also those that are created later, are read from their beginning.
+	ReadFrom(context.Context, []tidemark.Position) (Reader, error)
+}
+
+// Reader reads on and on.
+type Reader interface {
+	// Next waits for records, those of a partition in the order of their offsets.
+	// After an error, also the context's, the next call goes on where this one was.
+	Next(context.Context) ([]tidemark.Record, error)
+	Close()
+}
+
+// Member is a member of the consumer group.
+type Member interface {
+	// Next waits for records of the partitions that the member owns.
+	Next(context.Context) ([]tidemark.Record, error)
+	Commit(context.Context, []tidemark.Position) error
+	Owned() []tidemark.Assignment
+}
+
+// Service is the relay of one topic. Make it with [New], serve its [Service.Handler], and [Service.Run] it.
+type Service struct {
+	o        Options
+	ring     *ring
+	clients  *clients
+	progress *progress
+	health   *health
+	metrics  *metrics
+	pace     *rate.Limiter
+	catchUps chan struct{} // holds one token per client that reads from Kafka
+	handler  http.Handler
+	begun    chan struct{} // closed when the ring knows where the log stands
+	draining chan struct{} // closed when all streams shall end
+}
+
+// New checks the options and makes a service that does nothing yet.
+func New(o Options) (*Service, error) {
+	switch {
+	case o.Topic == "" || o.Group == "":
+		return nil, errors.New("relay: the topic and the group must be named")
+	case o.Source == nil || o.Member == nil:
+		return nil, errors.New("relay: a source to read and a member to work are needed")
+	case o.WorkRate < 0:
+		return nil, fmt.Errorf("relay: a work rate of %v records per second is not possible; 0 is unlimited", o.WorkRate)
+	}
+	o.Config = o.withDefaults()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{
+		o:        o,
+		ring:     newRing(o.Config),
+		clients:  newClients(o.Config),
+		progress: newProgress(),
+		health:   newHealth(o.Log),
+		pace:     rate.NewLimiter(rate.Inf, 1),
+		catchUps: make(chan struct{}, o.CatchUpReaders),
+		begun:    make(chan struct{}),
+		draining: make(chan struct{}),
+	}
+	if o.WorkRate > 0 {
+		s.pace.SetLimit(rate.Limit(o.WorkRate))
+	}
+	s.metrics = newMetrics(s)
+	s.handler = s.routes()
+	return s, nil
+}
+
+// withDefaults fills in the values of events.md section 10.
+func (c Config) withDefaults() Config {
+	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
+	c.RingBytes = cmp.Or(c.RingBytes, 64<<20)
+	c.RingRecords = cmp.Or(c.RingRecords, 1<<16)
+	c.RingAge = cmp.Or(c.RingAge, 15*time.Minute)
+	c.MaxClients = cmp.Or(c.MaxClients, 2000)
+	c.MaxClientsPerIP = cmp.Or(c.MaxClientsPerIP, 50)
+	c.CatchUpReaders = cmp.Or(c.CatchUpReaders, 8)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.Retry = cmp.Or(c.Retry, 3*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
+	c.Coalesce = cmp.Or(c.Coalesce, 5*time.Millisecond)
+	c.Drain = cmp.Or(c.Drain, 10*time.Second)
+	return c
+}
+
+// Handler serves the stream, health, metrics and the page about the service.
+func (s *Service) Handler() http.Handler { return s.handler }
+
+// Run reads, works and commits until ctx ends. Then it lets the streams take what
+// the ring still has for them, tells the browsers to come back, and commits. The
+// caller ends the HTTP server after that, and closes the member.
+func (s *Service) Run(ctx context.Context) error {
+	var planes sync.WaitGroup
+	planes.Go(func() { s.relay(ctx) })
+	planes.Go(func() { s.work(ctx) })
+	planes.Go(func() { s.keep(ctx) })
+	planes.Wait()
+
+	s.health.report("service", errDraining)
+	close(s.draining)
+	if left := s.clients.wait(s.o.Drain); left > 0 {
+		s.o.Log.Warn("streams did not end in time", "streams", left, "after", s.o.Drain)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Drain)
+	defer cancel()
+	return s.commit(last)
+}
+
+// keep does what is due every commit interval.
+func (s *Service) keep(ctx context.Context) {
+	tick := time.NewTicker(s.o.CommitInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			s.ring.expireAt(now)
+			if err := s.commit(ctx); ctx.Err() == nil {
+				s.health.report("commit", err)
+			}
+		}
+	}
+}
+
+// settle notes how a call to Kafka or to the work went, and after an error waits
+// a second, so that a broken neighbour is not called in a tight loop.
+func (s *Service) settle(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	s.health.report(what, err)
+	if err != nil {
+		pause(ctx, time.Second)
+	}
+}
+
+// pause waits, but not beyond the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,241 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxFlush bounds what one client is given at once, in bytes.
+const maxFlush = 64 << 10
+
+// patience is how long a client waits at the door for Kafka to answer.
+const patience = 5 * time.Second
+
+// errDraining ends streams, and makes the service not ready.
+var errDraining = errors.New("shutting down")
+
+// serveStream answers one browser for as long as it stays.
+func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
+	asked, resumes, err := askedCursor(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if r.Method == http.MethodHead {
+		streamHeader(w.Header())
+		return
+	}
+	who, refused := s.clients.admit(remoteIP(r))
+	if refused != "" {
+		s.refuse(w, r, refused)
+		return
+	}
+	defer s.clients.leave(who)
+	e, done, refused := s.enter(r.Context(), asked, resumes)
+	if refused != "" {
+		s.refuse(w, r, refused)
+		return
+	}
+	defer done()
+	s.metrics.resumes.WithLabelValues(e.resume).Inc()
+	err = s.stream(r.Context(), s.newWire(w), who, e, done)
+	s.metrics.disconnects.WithLabelValues(disconnectReason(err)).Inc()
+}
+
+// askedCursor is the position a client wants to resume at. The header comes first:
+// a browser that reconnects sends the latest id there, while the address still
+// has the one of its first connection.
+func askedCursor(r *http.Request) (c cursor, resumes bool, err error) {
+	query := r.URL.Query()
+	for _, text := range []string{r.Header.Get("Last-Event-ID"), query.Get("last_event_id"), query.Get("lastEventId")} {
+		if text != "" {
+			c, err = parseCursor(text)
+			return c, true, err
+		}
+	}
+	return cursor{}, false, nil
+}
+
+// enter finds where a client begins. If it has to read from the log first, it
+// holds one of the few readers until done is called. refused says why it has to
+// come back later.
+func (s *Service) enter(ctx context.Context, asked cursor, resumes bool) (e entry, done func(), refused string) {
+	done = func() {}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-s.draining:
+		return e, done, "draining"
+	case <-ctx.Done():
+		return e, done, "starting"
+	case <-s.begun:
+	}
+	if !resumes {
+		return s.ring.enterNow(), done, ""
+	}
+	if e = s.ring.enter(asked); len(e.behind) == 0 {
+		return e, done, ""
+	}
+	select {
+	case s.catchUps <- struct{}{}:
+		done = sync.OnceFunc(func() { <-s.catchUps })
+	default:
+		return e, done, "catch_up"
+	}
+	if err := s.skipRetention(ctx, &e); err != nil {
+		done()
+		return e, done, "kafka"
+	}
+	return e, done, ""
+}
+
+// stream writes to one client until it leaves or has to; the error says why.
+func (s *Service) stream(ctx context.Context, out *wire, who *client, e entry, caughtUp func()) error {
+	out.retry(jitter(s.o.Retry))
+	out.control(&e.at, connected{"connected", s.o.Topic, s.o.Group, e.resume})
+	s.tell(out, e.gaps)
+	if err := out.flush(); err != nil {
+		return err
+	}
+	p, err := s.catchUp(ctx, out, e)
+	caughtUp()
+	if err == nil {
+		who.flushed.Store(p.next)
+		who.following.Store(true)
+		err = s.follow(ctx, out, who, p)
+	}
+	if errors.Is(err, errDraining) {
+		out.retry(jitter(s.o.Retry))
+		out.control(nil, notice{Kind: "bye"})
+		err = cmp.Or(out.flush(), err)
+	}
+	return err
+}
+
+// tell writes gap frames. They carry no id: what they tell of lies before the
+// client's position.
+func (s *Service) tell(out *wire, gaps []gap) {
+	for _, g := range gaps {
+		s.metrics.gaps.WithLabelValues(g.Reason).Inc()
+		out.control(nil, g)
+	}
+}
+
+// follow gives a client what comes into the ring. Frames that arrive while it is
+// being written to are flushed together.
+func (s *Service) follow(ctx context.Context, out *wire, who *client, p place) error {
+	heartbeat := time.NewTimer(s.o.Heartbeat)
+	defer heartbeat.Stop()
+	var buffer []*frame
+	for {
+		frames, overrun, changed := s.ring.read(p.next, maxFlush, buffer)
+		buffer = frames
+		switch {
+		case overrun:
+			p = s.skipLost(out)
+			continue
+		case len(frames) > 0:
+			s.deliver(out, frames, &p)
+		default:
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-s.draining:
+				return errDraining
+			case <-changed:
+				continue
+			case <-heartbeat.C:
+				out.comment("hb")
+			}
+		}
+		if err := out.flush(); err != nil {
+			return err
+		}
+		who.flushed.Store(p.next)
+		heartbeat.Reset(s.o.Heartbeat)
+		pause(ctx, s.o.Coalesce)
+	}
+}
+
+// deliver writes frames of the ring, with the client's own ids while its position
+// is not yet one of the ring's.
+func (s *Service) deliver(out *wire, frames []*frame, p *place) {
+	delivered := 0
+	for _, f := range frames {
+		wanted, known := p.deliver(f)
+		if !wanted {
+			continue
+		}
+		if known > 0 {
+			s.tell(out, []gap{missing{f.partition, known, f.offset}.gap(recreated)})
+		}
+		if len(p.ahead) > 0 {
+			out.frameAs(&p.own, f)
+		} else {
+			out.frame(f)
+		}
+		if f.offset >= 0 {
+			delivered++
+		}
+	}
+	s.metrics.deliveries.Add(float64(delivered))
+}
+
+// skipLost takes a client on that was too slow for the ring, and says what it lost.
+func (s *Service) skipLost(out *wire) place {
+	at, _ := parseCursor(string(out.id)) // we wrote it
+	for {
+		e := s.ring.enter(at)
+		s.tell(out, e.gaps)
+		if len(e.behind) == 0 {
+			return e.place
+		}
+		for _, m := range e.behind {
+			at.next.set(m.partition, m.to)
+			s.tell(out, []gap{m.gap(overflow)})
+		}
+	}
+}
+
+// refuse sends a client away so that it comes back. Any status but 200 ends a
+// browser's EventSource for good, so such a client gets a stream of one frame;
+// others get what HTTP has for this.
+func (s *Service) refuse(w http.ResponseWriter, r *http.Request, reason string) {
+	s.metrics.disconnects.WithLabelValues("refused").Inc()
+	later := 5*time.Second + rand.N(25*time.Second)
+	if !strings.Contains(r.Header.Get("Accept"), "text/event-stream") || r.Header.Get("Prefer") == "status" {
+		w.Header().Set("Retry-After", strconv.Itoa(int(later.Seconds())))
+		http.Error(w, fmt.Sprintf("no room for another stream now (%s)", reason), http.StatusServiceUnavailable)
+		return
+	}
+	out := s.newWire(w)
+	out.retry(later)
+	out.control(nil, notice{Kind: "overloaded", Reason: reason})
+	_ = out.flush() // who does not wait for the answer needs none
+}
+
+func disconnectReason(err error) string {
+	switch {
+	case errors.Is(err, errDraining):
+		return "drain"
+	case errors.Is(err, errSource):
+		return "kafka"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "slow"
+	}
+	return "client"
+}
+
+// jitter spreads what all clients would otherwise do at the same time: ±30%.
+func jitter(d time.Duration) time.Duration {
+	return d*7/10 + rand.N(d*6/10+1)
+}

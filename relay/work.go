@@ -1,0 +1,157 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// ownedFor is how long we believe to own a partition without asking again. A
+// batch may take minutes to work on, and after a rebalance somebody else does it.
+const ownedFor = 50 * time.Millisecond
+
+// slowAfter is how long a client may have left a frame unread before commits stop
+// waiting for it: a sleeping laptop must not look like lag.
+const slowAfter = 5 * time.Second
+
+// work is the work plane: it does each record of the partitions it owns.
+func (s *Service) work(ctx context.Context) {
+	var owned ownership
+	for ctx.Err() == nil {
+		records, err := s.o.Member.Next(ctx)
+		for _, r := range records {
+			if owned.includes(s.o.Member, r) && !s.do(ctx, r) {
+				return
+			}
+		}
+		s.settle(ctx, "reading as a member of the group", err)
+	}
+}
+
+// do works on one record until that succeeds. It returns false when ctx ended
+// before: then the record counts as not worked.
+func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
+	began := time.Now()
+	defer func() { s.metrics.workBusy.Add(time.Since(began).Seconds()) }()
+	if s.pace.Wait(ctx) != nil {
+		return false
+	}
+	for s.o.Work != nil {
+		err := s.o.Work(ctx, r)
+		if ctx.Err() != nil && err != nil {
+			return false
+		}
+		s.settle(ctx, "work", err)
+		if err == nil {
+			break
+		}
+	}
+	s.progress.done(r)
+	s.metrics.messages.Inc()
+	return true
+}
+
+// ownership is what the member owned a moment ago.
+type ownership struct {
+	asked time.Time
+	owned []tidemark.Assignment
+}
+
+func (o *ownership) includes(m Member, r tidemark.Record) bool {
+	if now := time.Now(); now.Sub(o.asked) > ownedFor {
+		o.asked, o.owned = now, m.Owned()
+	}
+	return owns(o.owned, spot{r.Topic, r.Partition})
+}
+
+func owns(owned []tidemark.Assignment, p spot) bool {
+	return slices.ContainsFunc(owned, func(a tidemark.Assignment) bool {
+		return a.Topic == p.topic && slices.Contains(a.Partitions, p.partition)
+	})
+}
+
+type spot struct {
+	topic     string
+	partition int32
+}
+
+// progress is how far the work is, and how far that was committed.
+type progress struct {
+	mu        sync.Mutex
+	worked    map[spot]int64 // next offset to work on
+	committed map[spot]int64
+}
+
+func newProgress() *progress {
+	return &progress{worked: map[spot]int64{}, committed: map[spot]int64{}}
+}
+
+func (p *progress) done(r tidemark.Record) {
+	at := spot{r.Topic, r.Partition}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.Offset < p.worked[at] { // given back to us at an earlier offset
+		delete(p.committed, at)
+	}
+	p.worked[at] = r.Offset + 1
+}
+
+// due returns what is to be committed: what is worked and flushed, of the
+// partitions that are still ours. What is not ours any more is forgotten, lest a
+// late commit of ours takes the new owner's progress back.
+func (p *progress) due(owned []tidemark.Assignment, flushed vector) []tidemark.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var positions []tidemark.Position
+	for at, worked := range p.worked {
+		if !owns(owned, at) {
+			delete(p.worked, at)
+			delete(p.committed, at)
+			continue
+		}
+		if next := min(worked, flushed.at(at.partition)); next > p.committed[at] {
+			positions = append(positions, tidemark.Position{Topic: at.topic, Partition: at.partition, Next: next})
+		}
+	}
+	slices.SortFunc(positions, func(a, b tidemark.Position) int { return cmp.Compare(a.Partition, b.Partition) })
+	return positions
+}
+
+func (p *progress) wasCommitted(positions []tidemark.Position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, at := range positions {
+		p.committed[spot{at.Topic, at.Partition}] = at.Next
+	}
+}
+
+// commit tells the group how far we are. Before the data plane knows where the
+// log stands, nothing is known to be flushed, and nothing is committed.
+func (s *Service) commit(ctx context.Context) error {
+	positions := s.progress.due(s.o.Member.Owned(), s.flushed())
+	if len(positions) == 0 {
+		return nil
+	}
+	if err := s.o.Member.Commit(ctx, positions); err != nil {
+		return fmt.Errorf("commit %d positions of group %s: %w", len(positions), s.o.Group, err)
+	}
+	s.progress.wasCommitted(positions)
+	return nil
+}
+
+// flushed is how far every healthy client here is; without any, how far the ring is.
+func (s *Service) flushed() vector {
+	_, slowest := s.ring.tail()
+	now := time.Now()
+	for _, at := range s.clients.following() {
+		if s.ring.age(at, now) <= slowAfter {
+			slowest = min(slowest, at)
+		}
+	}
+	return s.ring.flushed(slowest)
+}
