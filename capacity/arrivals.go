@@ -1,0 +1,98 @@
+package capacity
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// maxMissed is how many intervals may pass between two looks before no rate is
+// drawn across them. Source: capacity.md 2.1.
+const maxMissed = 3
+
+// topic is what is remembered of a topic, whoever reads it.
+type topic struct {
+	id   [16]byte
+	seen time.Time
+	logs []arrivals // by id
+}
+
+// arrivals is what is remembered of one log: where it ended at the latest looks,
+// and the rates that follow, worked out once for all groups that read it.
+type arrivals struct {
+	strip
+	ends        [slots]int64
+	id          int32
+	leader      int32
+	short, long tidemark.Rate
+	latest      float64
+}
+
+// observeTopic takes in one topic of a snapshot. A new topic id is a new log.
+func (m *Model) observeTopic(seen *tidemark.Topic, now time.Time, interval time.Duration) {
+	t := m.topics[seen.Name]
+	if t == nil || t.id != seen.ID {
+		t = &topic{id: seen.ID}
+		m.topics[seen.Name] = t
+	}
+	t.seen = now
+	t.match(seen.Partitions)
+	for i := range seen.Partitions {
+		t.logs[i].observe(&seen.Partitions[i], interval, m.windows)
+	}
+}
+
+// match makes t.logs have the same partitions as seen, in the same order.
+func (t *topic) match(seen []tidemark.Log) {
+	same := func(a arrivals, l tidemark.Log) bool { return a.id == l.ID }
+	if slices.EqualFunc(t.logs, seen, same) {
+		return
+	}
+	old := t.logs
+	t.logs = make([]arrivals, len(seen))
+	for i, l := range seen {
+		t.logs[i].id = l.ID
+		if j, found := slices.BinarySearchFunc(old, l.ID, byID); found {
+			t.logs[i] = old[j]
+		}
+	}
+}
+
+// log returns what is remembered of one partition; nil: nothing.
+func (t *topic) log(id int32) *arrivals {
+	if t == nil {
+		return nil
+	}
+	if int(id) < len(t.logs) && t.logs[id].id == id {
+		return &t.logs[id]
+	}
+	if i, found := slices.BinarySearchFunc(t.logs, id, byID); found {
+		return &t.logs[i]
+	}
+	return nil
+}
+
+func byID(a arrivals, id int32) int { return cmp.Compare(a.id, id) }
+
+// observe takes in where the log ends now. An end that fell begins a new epoch:
+// the topic was made anew, or its tail was lost to an unclean election.
+func (a *arrivals) observe(l *tidemark.Log, interval time.Duration, w windows) {
+	a.leader = l.Leader
+	if l.Reason.Blinds() || l.End < 0 {
+		a.short, a.long, a.latest = tidemark.Rate{}, tidemark.Rate{}, 0
+		return
+	}
+	at := l.At.UnixNano()
+	if at <= a.newest() {
+		return
+	}
+	if a.n > 0 && (l.End < a.ends[a.n-1] || at-a.newest() > maxMissed*int64(interval)) {
+		a.strip = strip{}
+	}
+	dropped := a.add(at, a.settled(w.spacing(), true), w)
+	keep(&a.ends, dropped, a.n, l.End)
+	c := course{at: a.at, value: a.ends, n: a.n}
+	a.short, a.long, a.latest = c.rate(w.short), c.rate(w.long), c.latest()
+}

@@ -1,0 +1,206 @@
+package capacity
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// because says in one sentence which numbers decided. Pages, commands and alerts
+// show it as it is.
+func (l *look) because(state tidemark.State, d tidemark.Drain) string {
+	switch state {
+	case tidemark.Unknown:
+		return l.becauseUnknown()
+	case tidemark.Idle, tidemark.CaughtUp:
+		return l.becauseDone()
+	case tidemark.Stopped:
+		return "no members; " + records(l.total.Records) + l.arriving()
+	case tidemark.Stalled:
+		return l.becauseStalled()
+	}
+	net := math.Abs(l.out.PerSecond - l.in.PerSecond)
+	flows := fmt.Sprintf("%s arrive, %s are read", perSecond(l.in.PerSecond), perSecond(l.out.PerSecond))
+	switch state {
+	case tidemark.Growing:
+		return fmt.Sprintf("grows by %s: %s", perSecond(net), flows)
+	case tidemark.Steady:
+		return fmt.Sprintf("%s, neither fewer nor more: %s", records(l.total.Records), flows)
+	}
+	falls := fmt.Sprintf("falls by %s: %s", perSecond(net), flows)
+	if !d.Known {
+		falls += fmt.Sprintf("; but %s may never get to the end of %s/%d", cmp.Or(d.Consumer, "whoever reads it"), d.Topic, d.Partition)
+	}
+	return falls
+}
+
+func (l *look) becauseUnknown() string {
+	switch {
+	case l.seen.Reason.Blinds():
+		return fmt.Sprintf("commits and members were not seen: %s", l.missing(l.seen.Coordinator, l.seen.Reason))
+	case l.total.Missing > 0:
+		return l.becauseMissing()
+	case !l.total.Complete:
+		return fmt.Sprintf("never committed: the %s hold %s", partitions(l.total.Partitions), bare(l.total.UncommittedRecords))
+	case l.whole.blind == 0 && l.total.Complete && !l.in.Known && l.group.n-l.start >= 3:
+		return fmt.Sprintf("%s, but how much arrives is not known yet", records(l.total.Records))
+	}
+	return fmt.Sprintf("%s; a rate takes three looks with the same members, %d so far", records(l.total.Records), min(l.group.n-l.start, 2))
+}
+
+// becauseMissing names the first partition without a lag and, if it was not seen,
+// who should have told.
+func (l *look) becauseMissing() string {
+	for i := range l.rows {
+		row := &l.rows[i]
+		if _, known := row.Lag(); known || row.Committed == tidemark.Uncommitted && !row.Reason.Blinds() {
+			continue
+		}
+		of := fmt.Sprintf("%d of %s", l.total.Missing, partitions(l.total.Partitions))
+		if !row.Reason.Blinds() {
+			return fmt.Sprintf("%s without a lag, the first %s/%d: %s", of, row.Topic, row.ID, cmp.Or(row.Reason.String(), "offsets not seen"))
+		}
+		leader := int32(-1)
+		if a := l.log(row); a != nil {
+			leader = a.leader
+		}
+		return fmt.Sprintf("%s not seen, the first %s/%d: %s", of, row.Topic, row.ID, l.missing(leader, row.Reason))
+	}
+	return ""
+}
+
+// missing names the broker that should have told something, if it did not answer.
+func (l *look) missing(broker int32, r tidemark.Reason) string {
+	for _, b := range l.snapshot.Brokers {
+		if b.ID == broker && !b.Up {
+			return fmt.Sprintf("broker %d %s", broker, r)
+		}
+	}
+	return r.String()
+}
+
+func (l *look) becauseDone() string {
+	if l.total.Records == 0 {
+		return fmt.Sprintf("read to the end of %s%s", partitions(l.total.Partitions), l.arriving())
+	}
+	return fmt.Sprintf("%s, in flight%s, commits move every %s", records(l.total.Records), l.arriving(), lasting(max(l.whole.period, l.interval)))
+}
+
+func (l *look) becauseStalled() string {
+	if l.whole.stuck == l.lagging() && l.owned(l.frozen.deepest) {
+		return fmt.Sprintf("no commit for %s%s; %s; %s", lasting(l.silent()), l.usually(), records(l.frozen.lag), members(len(l.seen.Members)))
+	}
+	row := &l.rows[l.frozen.deepest]
+	owner := "owned by nobody"
+	if l.owned(l.frozen.deepest) {
+		owner = "owned by " + l.member(int(l.crew.owners[l.frozen.deepest]))
+	}
+	return fmt.Sprintf("no commit on %s/%d for %s%s; %s there; %s", row.Topic, row.ID, lasting(l.silent()), l.usually(), records(l.frozen.deepestLag), owner)
+}
+
+func (l *look) silent() time.Duration {
+	return l.group.partitions[l.frozen.deepest].silent(l.group.newest())
+}
+
+func (l *look) usually() string {
+	usual := l.group.partitions[l.frozen.deepest].usual()
+	if usual == 0 {
+		return " since it is watched"
+	}
+	return " although they usually come every " + lasting(usual)
+}
+
+// lagging counts the partitions with records to read.
+func (l *look) lagging() int {
+	n := 0
+	for i := range l.rows {
+		if lag, known := l.rows[i].Lag(); known && lag > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// arriving says what comes in, as far as that is known.
+func (l *look) arriving() string {
+	switch {
+	case !l.in.Known:
+		return ""
+	case l.in.PerSecond == 0:
+		return "; nothing arrives"
+	}
+	return fmt.Sprintf("; %s arrive", perSecond(l.in.PerSecond))
+}
+
+func records(n int64) string {
+	if n == 1 {
+		return "1 record waits"
+	}
+	return thousands(n) + " records wait"
+}
+
+func bare(n int64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return thousands(n) + " records"
+}
+
+func partitions(n int) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return thousands(int64(n)) + " partitions"
+}
+
+func members(n int) string {
+	if n == 1 {
+		return "1 member"
+	}
+	return thousands(int64(n)) + " members"
+}
+
+// perSecond writes a rate with as many digits as say something: 122/s, 2.7/s, 0.05/s.
+func perSecond(r float64) string {
+	switch {
+	case r >= 100:
+		return thousands(int64(math.Round(r))) + "/s"
+	case r >= 0.1:
+		return strings.TrimSuffix(strconv.FormatFloat(r, 'f', 1, 64), ".0") + "/s"
+	}
+	return strconv.FormatFloat(r, 'g', 1, 64) + "/s"
+}
+
+// lasting writes a duration in its two largest units: 45 s, 3 min 20 s, 2 h 5 min.
+func lasting(d time.Duration) string {
+	d = d.Round(time.Second)
+	if d < time.Second {
+		d = time.Second
+	}
+	units := []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	var words []string
+	for _, u := range units {
+		if n := d / u.size; n > 0 && len(words) < 2 {
+			words = append(words, fmt.Sprintf("%d %s", n, u.name))
+			d -= n * u.size
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// thousands writes 1234567 as 1,234,567.
+func thousands(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

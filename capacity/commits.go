@@ -1,0 +1,128 @@
+package capacity
+
+import (
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// commits is what is remembered of one partition as one group reads it. There may
+// be millions; a test holds it to 96 bytes.
+type commits struct {
+	at     [slots]int64 // the commit at the group's moments; Unseen: not known then
+	from   int64        // moments before this one do not count: the commit was set back, or nobody read
+	since  int64        // since when records wait and no commit moves; 0: none wait
+	id     int32
+	owner  uint32  // of whom; 0: of nobody
+	period float32 // how many seconds usually pass until a commit moves; 0: not seen yet
+}
+
+// last returns the latest known commit of n moments, or Unseen.
+func (c *commits) last(n int) int64 {
+	for i := n - 1; i >= 0; i-- {
+		if c.at[i] >= 0 {
+			return c.at[i]
+		}
+	}
+	return tidemark.Unseen
+}
+
+// turn is what happened to a group since the look before.
+type turn struct {
+	strip   *strip
+	dropped int
+	now     int64
+	blocked bool // nobody reads, or partitions are changing hands: no commit is to be expected
+}
+
+// observe takes in one partition. last is its latest known commit before.
+// moved says that it changed hands.
+func (c *commits) observe(row *tidemark.Partition, last int64, owner uint32, t turn) (moved bool) {
+	appeared := c.owner == 0 && owner != 0
+	moved = c.owner != owner
+	c.owner = owner
+	if row.Reason.Blinds() || row.Committed < 0 {
+		keep(&c.at, t.dropped, t.strip.n, tidemark.Unseen)
+		return moved
+	}
+	keep(&c.at, t.dropped, t.strip.n, row.Committed)
+	lag, known := row.Lag()
+	waits := known && lag > 0
+	switch {
+	case last == tidemark.Unseen || row.Committed < last:
+		// A commit that fell was reset, or is work done twice: no throughput.
+		c.from, c.since = t.now, t.now
+	case appeared:
+		// What was read while nobody read says nothing about the newcomer.
+		c.from, c.since = t.now, t.now
+	case row.Committed > last:
+		c.learn(t.now)
+		c.since = t.now
+	case t.blocked || moved || c.since == 0:
+		c.since = t.now
+	}
+	if !waits {
+		c.since = 0
+	}
+	return moved
+}
+
+// learn takes in one more wait for a commit to move, from when records waited. A
+// wait over three usual ones is a fault that ended, not a habit.
+func (c *commits) learn(now int64) {
+	if c.since == 0 {
+		return
+	}
+	wait := float32(time.Duration(now - c.since).Seconds())
+	switch {
+	case c.period == 0:
+		c.period = wait
+	case wait <= maxMissed*c.period:
+		c.period += (wait - c.period) / 4
+	}
+}
+
+// usual returns how long it usually takes until a commit moves; 0: not known.
+func (c *commits) usual() time.Duration {
+	return time.Duration(float64(c.period) * float64(time.Second))
+}
+
+// silent returns for how long records have waited without a commit that moves.
+func (c *commits) silent(now int64) time.Duration {
+	if c.since == 0 {
+		return 0
+	}
+	return time.Duration(now - c.since)
+}
+
+// course returns the commits at the moments of s from number start on.
+func (c *commits) course(s *strip, start int) course {
+	var seen course
+	for i := start; i < s.n; i++ {
+		if s.at[i] >= c.from && c.at[i] >= 0 {
+			seen.push(s.at[i], c.at[i])
+		}
+	}
+	return seen
+}
+
+// addTo adds the commits to a total over the moments of s from number start on,
+// and returns how many of them count. The others add what was known next to them,
+// so that the total does not jump when a partition comes or goes.
+func (c *commits) addTo(total *course, s *strip, start int) (counted int) {
+	first := start
+	for first < s.n && (s.at[first] < c.from || c.at[first] < 0) {
+		first++
+	}
+	if first == s.n {
+		return 0
+	}
+	value := c.at[first]
+	for i := start; i < s.n; i++ {
+		if i > first && c.at[i] >= 0 {
+			value = c.at[i]
+		}
+		total.value[i-start] += value
+	}
+	return s.n - first
+}

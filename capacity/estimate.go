@@ -1,0 +1,264 @@
+package capacity
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// look is one group in one look: what was seen, what is remembered, and what
+// follows so far.
+type look struct {
+	model    *Model
+	snapshot *tidemark.Snapshot
+	seen     *tidemark.Group
+	rows     []tidemark.Partition
+	group    *group
+	crew     *crew
+	interval time.Duration
+	start    int    // the first of the group's moments that counts
+	name     string // of the topic that was asked for last
+	topic    *topic
+
+	total   tidemark.Total
+	whole   tide
+	frozen  tide          // of the whole, the partitions on which no commit moves
+	in, out tidemark.Rate // of the whole, over the window that decided
+}
+
+// estimate works from partitions to consumers to the group.
+func (l *look) estimate() tidemark.Estimate {
+	l.begin()
+	partitions := make([]tidemark.PartitionEstimate, len(l.rows))
+	for i := range l.rows {
+		partitions[i] = l.partition(i)
+	}
+	markHot(partitions)
+	l.total.Complete = l.total.Complete && !l.seen.Reason.Blinds()
+	l.in, l.out = l.whole.in.rate(), l.whole.out(l.model.windows.short)
+	state := l.state()
+	drain := l.drain(state)
+	l.learn()
+	service := l.group.service.rate()
+	return tidemark.Estimate{
+		Cluster:         l.snapshot.Cluster,
+		Group:           l.seen.Name,
+		State:           state,
+		Because:         l.because(state, drain),
+		Lag:             l.total,
+		TimeLag:         oldest(partitions),
+		Arrivals:        l.in,
+		Consumption:     l.out,
+		ReplicaCapacity: service,
+		Drain:           drain,
+		Replicas:        l.replicas(state, service),
+		Skew:            l.skew(),
+		Partitions:      partitions,
+	}
+}
+
+// begin lays out the moments that the tides are summed over.
+func (l *look) begin() {
+	l.total.Complete = true
+	l.start = l.group.strip.start(l.group.from)
+	var empty course
+	for i := l.start; i < l.group.n; i++ {
+		empty.push(l.group.at[i], 0)
+	}
+	l.whole.commits = empty
+	for i := range l.crew.tides {
+		l.crew.tides[i].commits = empty
+	}
+}
+
+// partition estimates one partition and adds it to what its owner and the group have.
+func (l *look) partition(i int) tidemark.PartitionEstimate {
+	row, c := &l.rows[i], &l.group.partitions[i]
+	lag, known := row.Lag()
+	known = known && !l.seen.Reason.Blinds()
+	l.total.Add(*row)
+
+	e := tidemark.PartitionEstimate{Topic: row.Topic, ID: row.ID, Reason: row.Reason}
+	e.TimeLag = l.model.timeLag(*row, lag, known, l.seen.At)
+	var latest float64
+	var long tidemark.Rate
+	if a := l.log(row); a != nil {
+		e.Arrivals, long, latest = a.short, a.long, a.latest
+	}
+	blind := row.Reason.Blinds() || l.seen.Reason.Blinds()
+	if !blind && row.Committed >= 0 {
+		seen := c.course(&l.group.strip, l.start)
+		e.Consumption = seen.rateOfAdvances(l.model.windows.short, c.usual())
+	}
+	e.State, e.Reason = l.partitionState(i, &e, lag, known, latest)
+
+	for _, t := range []*tide{l.crew.of(i), &l.whole} {
+		t.partitions++
+		t.in.add(e.Arrivals)
+		t.inLong.add(long)
+		t.inLatest += latest
+		t.period = max(t.period, c.usual())
+		if blind {
+			t.blind++
+		}
+		if row.Committed >= 0 && !blind {
+			t.committed++
+			if c.addTo(&t.commits, &l.group.strip, l.start) < 3 {
+				t.young++
+			}
+		}
+		t.deepen(i, lag)
+	}
+	if e.State == tidemark.Stalled || e.State == tidemark.Stopped {
+		l.crew.of(i).stuck++
+		l.whole.stuck++
+		l.frozen.in.add(e.Arrivals)
+		l.frozen.inLong.add(long)
+		l.frozen.deepen(i, lag)
+	}
+	return e
+}
+
+// log returns what is remembered of the log behind a row. Rows come by topic, so
+// one topic is looked up once.
+func (l *look) log(row *tidemark.Partition) *arrivals {
+	if l.topic == nil || l.name != row.Topic {
+		l.name, l.topic = row.Topic, l.model.topics[row.Topic]
+	}
+	return l.topic.log(row.ID)
+}
+
+// learn takes the rates of consumers that had work all along for their capacity.
+func (l *look) learn() {
+	if l.seen.Rebalancing() {
+		l.group.service.streaks = nil
+		return
+	}
+	l.group.service.observe(l.crew, l.group.newest(), l.model.windows, l.interval)
+}
+
+// skew returns how many times the mean lag the deepest partition has. 12 records
+// on one of 3 partitions and none on the others: 3.
+func (l *look) skew() float64 {
+	n := l.total.Partitions - l.total.Uncommitted
+	if !l.total.Complete || n < 2 || l.total.Records == 0 {
+		return 0
+	}
+	return float64(l.whole.deepestLag) * float64(n) / float64(l.total.Records)
+}
+
+// oldest returns the time lag of the worst partition. It is not known unless all
+// are: the worst of those that were seen may not be the worst. A partition that
+// was never committed has no lag, as in the total.
+func oldest(partitions []tidemark.PartitionEstimate) tidemark.TimeLag {
+	var worst tidemark.TimeLag
+	for i := range partitions {
+		p := &partitions[i]
+		if p.Reason == tidemark.NeverCommitted {
+			continue
+		}
+		if !p.TimeLag.Known {
+			return tidemark.TimeLag{}
+		}
+		if !worst.Known || p.TimeLag.Value > worst.Value {
+			worst = p.TimeLag
+		}
+	}
+	return worst
+}
+
+// hot is how many times the mean of the others a partition must get to be hot. It
+// is the skew that the seed alerts on. Source: contracts.md 2, thresholds.
+const hot = 4
+
+// markHot gives the reason to partitions that are behind because they get far more
+// than their share of what arrives.
+func markHot(partitions []tidemark.PartitionEstimate) {
+	total := 0.0
+	for i := range partitions {
+		total += partitions[i].Arrivals.PerSecond
+	}
+	for i := range partitions {
+		p := &partitions[i]
+		others := (total - p.Arrivals.PerSecond) / float64(max(1, len(partitions)-1))
+		behind := p.State == tidemark.Growing || p.State == tidemark.Steady || p.State == tidemark.Draining
+		if behind && p.Reason == tidemark.Fine && len(partitions) > 1 && p.Arrivals.PerSecond > hot*others {
+			p.Reason = tidemark.Hot
+		}
+	}
+}
+
+// drain returns how long the consumer that takes longest needs. It is not known if
+// one of them never gets there.
+func (l *look) drain(state tidemark.State) tidemark.Drain {
+	switch state {
+	case tidemark.Idle, tidemark.CaughtUp:
+		return tidemark.Drain{Known: true}
+	case tidemark.Draining:
+	default:
+		return tidemark.Drain{}
+	}
+	longest := tidemark.Drain{Known: true}
+	for i := range l.crew.tides {
+		t := &l.crew.tides[i]
+		out := t.out(l.model.windows.short)
+		if t.partitions == 0 || t.inFlight(out, l.interval) {
+			continue
+		}
+		d := Backlog{Records: float64(t.lag), Arrivals: t.in.rate(), Capacity: out}.Drain()
+		if !d.Known || d.P50 > longest.P50 {
+			d.Consumer, d.Topic, d.Partition = l.member(i), l.rows[t.deepest].Topic, l.rows[t.deepest].ID
+			longest = d
+		}
+		if !d.Known {
+			break
+		}
+	}
+	return longest
+}
+
+// member returns the name of a member: its instance, else its client, else its id.
+func (l *look) member(i int) string {
+	if i >= len(l.seen.Members) {
+		return ""
+	}
+	m := &l.seen.Members[i]
+	return cmp.Or(m.InstanceID, m.ID)
+}
+
+// replicas sizes the group for its target. Partitions on which no commit moves are
+// left out: no consumer more helps them. Source: capacity.md 2.3.
+func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Replicas {
+	r := tidemark.Replicas{Have: l.have(), Useful: len(l.rows)}
+	arrivals := l.whole.in.rate()
+	if !l.total.Complete || !service.Known || !arrivals.Known {
+		return r
+	}
+	d := Demand{Arrivals: max(arrivals.PerSecond, l.whole.inLong.perSecond), Backlog: float64(l.total.Records)}
+	if l.whole.stuck < l.whole.partitions {
+		d.Arrivals -= max(l.frozen.in.perSecond, l.frozen.inLong.perSecond)
+		d.Backlog -= float64(l.frozen.lag)
+	}
+	if state == tidemark.Idle || state == tidemark.CaughtUp {
+		d.Backlog = 0
+	}
+	r.Needed = Need(d, service.PerSecond, l.model.target(l.seen.Name))
+	r.PartitionsNeeded = r.Needed
+	r.Known = true
+	return r
+}
+
+// have counts the members that own something or, if none does, all.
+func (l *look) have() int {
+	owning := 0
+	for _, t := range l.crew.tides[:len(l.crew.tides)-1] {
+		if t.partitions > 0 {
+			owning++
+		}
+	}
+	if owning == 0 {
+		return len(l.seen.Members)
+	}
+	return owning
+}

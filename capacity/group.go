@@ -1,0 +1,207 @@
+package capacity
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// group is what is remembered of one group.
+type group struct {
+	strip                // the moments at which its commits were seen
+	from       int64     // moments before a gap do not count
+	advanced   bool      // a commit moved at the newest moment
+	seen       time.Time // by the latest look that knew the group
+	spans      []span
+	partitions []commits // in the order of Snapshot.Of
+	empty      bool      // had no members at the newest moment
+	loner      int64     // when a commit last moved although nobody was a member
+	service    service
+}
+
+// span is the part of a group's partitions that belongs to one topic.
+type span struct {
+	topic    string
+	from, to int
+}
+
+// observeGroup takes in one group of a snapshot and says what follows.
+func (m *Model) observeGroup(s *tidemark.Snapshot, seen *tidemark.Group, interval time.Duration) tidemark.Estimate {
+	g := m.groups[seen.Name]
+	if g == nil {
+		g = &group{}
+		m.groups[seen.Name] = g
+	}
+	g.seen = s.Began
+	rows := s.Of(seen.Name)
+	g.match(rows)
+	m.crew.assign(seen.Members, g)
+	if at := seen.At.UnixNano(); !seen.Reason.Blinds() && at > g.newest() {
+		g.observe(seen, rows, &m.crew, interval, m.windows)
+	}
+	l := look{model: m, snapshot: s, seen: seen, rows: rows, group: g, crew: &m.crew, interval: interval}
+	return l.estimate()
+}
+
+// match makes g.partitions stand for the same partitions as rows, in their order.
+func (g *group) match(rows []tidemark.Partition) {
+	if g.matches(rows) {
+		return
+	}
+	type key struct {
+		topic string
+		id    int32
+	}
+	old := make(map[key]commits, len(g.partitions))
+	for _, sp := range g.spans {
+		for _, c := range g.partitions[sp.from:sp.to] {
+			old[key{sp.topic, c.id}] = c
+		}
+	}
+	g.spans = nil
+	g.partitions = make([]commits, len(rows))
+	for i, row := range rows {
+		c, known := old[key{row.Topic, row.ID}]
+		if !known {
+			c.id = row.ID
+			for j := range c.at {
+				c.at[j] = tidemark.Unseen
+			}
+		}
+		g.partitions[i] = c
+		if last := len(g.spans) - 1; last < 0 || g.spans[last].topic != row.Topic {
+			g.spans = append(g.spans, span{topic: row.Topic, from: i})
+		}
+		g.spans[len(g.spans)-1].to = i + 1
+	}
+}
+
+func (g *group) matches(rows []tidemark.Partition) bool {
+	if len(rows) != len(g.partitions) {
+		return false
+	}
+	for _, sp := range g.spans {
+		for i := sp.from; i < sp.to; i++ {
+			if rows[i].ID != g.partitions[i].id || rows[i].Topic != sp.topic {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// observe takes in the commits of one look.
+func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *crew, interval time.Duration, w windows) {
+	at := seen.At.UnixNano()
+	if g.n > 0 && at-g.newest() > maxMissed*int64(interval) {
+		g.from = at
+	}
+	empty := len(seen.Members) == 0
+	before := g.n
+	advanced := g.advances(rows)
+	if advanced && empty && g.empty {
+		g.loner = at
+	}
+	dropped := g.add(at, g.settled(max(w.spacing(), g.period()), g.advanced), w)
+	g.advanced, g.empty = advanced, empty
+	t := turn{strip: &g.strip, dropped: dropped, now: at, blocked: seen.Rebalancing() || empty && !g.alone(w)}
+	for i := range rows {
+		c := &g.partitions[i]
+		last := tidemark.Unseen
+		if before > 0 {
+			// add has moved the moments but not yet the values.
+			last = c.last(before)
+		}
+		if c.observe(&rows[i], last, who.badge(i), t) {
+			who.of(i).moved = true
+		}
+	}
+}
+
+// advances says whether any commit moved since the newest moment.
+func (g *group) advances(rows []tidemark.Partition) bool {
+	for i := range rows {
+		if !rows[i].Reason.Blinds() && rows[i].Committed > max(0, g.partitions[i].last(g.n)) {
+			return true
+		}
+	}
+	return false
+}
+
+// alone says that the group has no members and is read all the same, by a consumer
+// that assigns its partitions to itself and only commits.
+func (g *group) alone(w windows) bool {
+	return g.empty && g.loner > 0 && time.Duration(g.newest()-g.loner) < max(w.silence, maxMissed*g.period())
+}
+
+// period returns how often commits usually move, the mean over the partitions
+// where that was seen; 0: not known.
+func (g *group) period() time.Duration {
+	total, n := 0.0, 0
+	for i := range g.partitions {
+		if p := g.partitions[i].period; p > 0 {
+			total += float64(p)
+			n++
+		}
+	}
+	return time.Duration(total / float64(max(n, 1)) * float64(time.Second))
+}
+
+// crew is who reads what of one group in one look: one tide per member, and a last
+// one for what nobody owns.
+type crew struct {
+	owners []int32 // per partition: the member's number, or the last tide's
+	badges []uint32
+	tides  []tide
+}
+
+// assign works out who owns which of g's partitions.
+func (c *crew) assign(members []tidemark.Member, g *group) {
+	nobody := int32(len(members))
+	c.owners = slices.Grow(c.owners[:0], len(g.partitions))[:len(g.partitions)]
+	for i := range c.owners {
+		c.owners[i] = nobody
+	}
+	c.tides = slices.Grow(c.tides[:0], len(members)+1)[:len(members)+1]
+	clear(c.tides)
+	c.badges = append(c.badges[:0], make([]uint32, len(members)+1)...)
+	for i, member := range members {
+		c.badges[i] = badgeOf(member.ID)
+		for _, a := range member.Assigned {
+			for _, id := range a.Partitions {
+				if p, found := g.find(a.Topic, id); found {
+					c.owners[p] = int32(i)
+				}
+			}
+		}
+	}
+}
+
+func (c *crew) of(partition int) *tide     { return &c.tides[c.owners[partition]] }
+func (c *crew) badge(partition int) uint32 { return c.badges[c.owners[partition]] }
+func (c *crew) nobody() *tide              { return &c.tides[len(c.tides)-1] }
+func (c *crew) owned(partition int) bool   { return int(c.owners[partition]) < len(c.tides)-1 }
+
+// badgeOf makes a member's id small enough to remember per partition.
+func badgeOf(id string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return max(1, h.Sum32())
+}
+
+// find returns the number of a partition of the group.
+func (g *group) find(topic string, id int32) (int, bool) {
+	s, found := slices.BinarySearchFunc(g.spans, topic, func(s span, t string) int { return cmp.Compare(s.topic, t) })
+	if !found {
+		return 0, false
+	}
+	sp := g.spans[s]
+	if i := sp.from + int(id); i < sp.to && g.partitions[i].id == id {
+		return i, true
+	}
+	i, found := slices.BinarySearchFunc(g.partitions[sp.from:sp.to], id, func(c commits, id int32) int { return cmp.Compare(c.id, id) })
+	return sp.from + i, found
+}

@@ -1,0 +1,189 @@
+package capacity_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
+)
+
+var epoch = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// world simulates one group on one topic in steps of a second: what arrives is
+// spread evenly over the partitions, each member reads what it owns at its rate,
+// and commits every so often.
+type world struct {
+	t          *testing.T
+	model      *capacity.Model
+	now        time.Time
+	random     *rand.Rand
+	partitions []simulated
+	members    []string
+	arrivals   float64       // records per second, all partitions together
+	perMember  float64       // records per second that one member can read
+	commits    time.Duration // how often a member commits
+	looks      time.Duration
+	even       bool // arrivals without the noise of a Poisson process
+	frozen     map[int]bool
+	gaps       map[int]tidemark.Reason
+	blind      tidemark.Reason
+	phase      string
+}
+
+type simulated struct{ end, read, committed, credit float64 }
+
+func newWorld(t *testing.T, partitions, members int) *world {
+	w := &world{
+		t: t, now: epoch, random: rand.New(rand.NewPCG(1, 2)), model: capacity.New(capacity.Options{}),
+		partitions: make([]simulated, partitions), commits: 5 * time.Second, looks: 15 * time.Second,
+		frozen: map[int]bool{}, gaps: map[int]tidemark.Reason{}, phase: "Stable",
+	}
+	for i := range w.partitions {
+		w.partitions[i].end, w.partitions[i].read, w.partitions[i].committed = 1e6, 1e6, 1e6
+	}
+	w.staff(members)
+	return w
+}
+
+// staff makes the group have that many members.
+func (w *world) staff(members int) {
+	w.members = nil
+	for i := range members {
+		w.members = append(w.members, string(rune('a'+i)))
+	}
+}
+
+func (w *world) backlog(records float64) {
+	for i := range w.partitions {
+		w.partitions[i].end += math.Floor(records / float64(len(w.partitions)))
+	}
+}
+
+func (w *world) owner(partition int) int { return partition % max(1, len(w.members)) }
+
+func (w *world) second() {
+	w.now = w.now.Add(time.Second)
+	for i := range w.partitions {
+		w.partitions[i].end += w.arrive(w.arrivals / float64(len(w.partitions)))
+	}
+	for m := range w.members {
+		w.read(m)
+	}
+	if w.now.Sub(epoch)%w.commits == 0 {
+		for i := range w.partitions {
+			w.partitions[i].committed = math.Floor(w.partitions[i].read)
+		}
+	}
+}
+
+// read lets one member spend a second's work on what it owns.
+func (w *world) read(member int) {
+	left := w.perMember
+	for left > 1e-9 {
+		var open []int
+		for i, p := range w.partitions {
+			if w.owner(i) == member && !w.frozen[i] && p.end-p.read > 1e-9 {
+				open = append(open, i)
+			}
+		}
+		if len(open) == 0 {
+			return
+		}
+		share := left / float64(len(open))
+		for _, i := range open {
+			n := min(share, w.partitions[i].end-w.partitions[i].read)
+			w.partitions[i].read += n
+			left -= n
+		}
+	}
+}
+
+func (w *world) arrive(mean float64) float64 {
+	if w.even {
+		return mean
+	}
+	if mean > 30 {
+		return math.Max(0, math.Round(mean+math.Sqrt(mean)*w.random.NormFloat64()))
+	}
+	n, p := 0.0, w.random.Float64()
+	for limit := math.Exp(-mean); p > limit; n++ {
+		p *= w.random.Float64()
+	}
+	return n
+}
+
+// run lets time pass and returns the estimate of every look.
+func (w *world) run(d time.Duration) []tidemark.Estimate {
+	w.t.Helper()
+	var estimates []tidemark.Estimate
+	for until := w.now.Add(d); w.now.Before(until); {
+		w.second()
+		if w.now.Sub(epoch)%w.looks == 0 {
+			estimates = append(estimates, w.look())
+		}
+	}
+	return estimates
+}
+
+// after lets time pass and returns the estimate of the last look.
+func (w *world) after(d time.Duration) tidemark.Estimate {
+	w.t.Helper()
+	estimates := w.run(d)
+	if len(estimates) == 0 {
+		w.t.Fatalf("no look within %s", d)
+	}
+	return estimates[len(estimates)-1]
+}
+
+func (w *world) look() tidemark.Estimate {
+	w.t.Helper()
+	estimates := w.model.Observe(w.snapshot())
+	if got, want := len(estimates), 1; got != want {
+		w.t.Fatalf("%d estimates, want %d", got, want)
+	}
+	return estimates[0]
+}
+
+func (w *world) snapshot() *tidemark.Snapshot {
+	group := tidemark.Group{Name: "billing", Type: "classic", Phase: w.phase, At: w.now, Reason: w.blind, Coordinator: 2}
+	for m, id := range w.members {
+		a := tidemark.Assignment{Topic: "orders"}
+		for i := range w.partitions {
+			if w.owner(i) == m {
+				a.Partitions = append(a.Partitions, int32(i))
+			}
+		}
+		group.Members = append(group.Members, tidemark.Member{ID: id, Assigned: []tidemark.Assignment{a}})
+	}
+	if len(w.members) == 0 {
+		group.Phase = "Empty"
+	}
+	s := &tidemark.Snapshot{
+		Cluster: "main", Began: w.now, Ended: w.now.Add(50 * time.Millisecond), Groups: []tidemark.Group{group},
+		Brokers: []tidemark.Broker{{ID: 1, Up: true}, {ID: 2}},
+	}
+	topic := tidemark.Topic{Name: "orders"}
+	for i, p := range w.partitions {
+		reason := w.gaps[i]
+		end := int64(p.end)
+		log := tidemark.Log{ID: int32(i), Leader: 2, End: end, At: w.now, Reason: reason}
+		row := tidemark.Partition{Group: "billing", Topic: "orders", ID: int32(i), Committed: int64(p.committed), LogEnd: end, Reason: reason}
+		if reason.Blinds() {
+			log.End, row.LogEnd = tidemark.Unseen, tidemark.Unseen
+		}
+		topic.Partitions = append(topic.Partitions, log)
+		s.Partitions = append(s.Partitions, row)
+	}
+	s.Topics = []tidemark.Topic{topic}
+	return s
+}
+
+func wantState(t *testing.T, e tidemark.Estimate, want tidemark.State) {
+	t.Helper()
+	if got := e.State; got != want {
+		t.Fatalf("state = %s, want %s; because %s", got, want, e.Because)
+	}
+}

@@ -1,0 +1,144 @@
+package capacity
+
+import (
+	"cmp"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// state says in one word how the group is doing: the first that applies.
+//
+//	unknown    something was not seen, or nothing but uncommitted partitions
+//	idle       no lag, and nobody reads or nothing arrives
+//	caught_up  no lag; or every consumer's is in flight
+//	stopped    nobody reads
+//	stalled    on some partition no commit moves
+//	unknown    three looks are needed for a rate
+//	draining, growing, steady   what is read against what arrives, beyond noise
+//
+// One partition on which no commit moves makes the group stalled: its lag as a
+// whole never ends. There is no hysteresis; that states do not flap comes from
+// measuring from commit to commit, from the noise that [trend] asks for, and from
+// what [inFlight] explains. Source: contracts.md 3, capacity.md 2.3.
+func (l *look) state() tidemark.State {
+	nobody := !l.isRead()
+	quiet := l.in.Known && l.in.PerSecond == 0 && l.whole.inLatest == 0
+	switch {
+	case !l.total.Complete:
+		return tidemark.Unknown
+	case l.total.Records == 0 && (nobody || quiet):
+		return tidemark.Idle
+	case l.total.Records == 0:
+		return tidemark.CaughtUp
+	case nobody:
+		return tidemark.Stopped
+	case l.whole.stuck > 0:
+		return tidemark.Stalled
+	case l.allInFlight():
+		return tidemark.CaughtUp
+	case !l.in.Known || !l.out.Known:
+		return tidemark.Unknown
+	}
+	return l.trend()
+}
+
+// trend compares the rates of the short window and, if their difference is noise,
+// those of the long one, provided that both point the same way: 500 records fewer
+// in a minute may be noise, 2,500 fewer in five are not. The window that decided is
+// the one whose rates are reported.
+func (l *look) trend() tidemark.State {
+	short := trend(l.in, l.out)
+	if short != tidemark.Steady {
+		return short
+	}
+	in, out := l.whole.inLong.rate(), l.whole.out(l.model.windows.long)
+	long := trend(in, out)
+	falls, fell := l.out.PerSecond > l.in.PerSecond, out.PerSecond > in.PerSecond
+	if !in.Known || !out.Known || long == tidemark.Steady || falls != fell {
+		return tidemark.Steady
+	}
+	l.in, l.out = in, out
+	return long
+}
+
+// isRead says whether anybody reads: a member, or a consumer that only commits.
+func (l *look) isRead() bool {
+	return len(l.seen.Members) > 0 || l.group.alone(l.model.windows)
+}
+
+func (l *look) allInFlight() bool {
+	for i := range l.crew.tides {
+		t := &l.crew.tides[i]
+		if t.partitions > 0 && !t.inFlight(t.out(l.model.windows.short), l.interval) {
+			return false
+		}
+	}
+	return true
+}
+
+// partitionState is [look.state] for partition number i, with the reason. latest is
+// what arrived per second since the look before.
+func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, lag int64, known bool, latest float64) (tidemark.State, tidemark.Reason) {
+	c := &l.group.partitions[i]
+	flowing := max(e.Consumption.PerSecond, latest)
+	quiet := e.Arrivals.Known && e.Arrivals.PerSecond == 0 && latest == 0
+	switch {
+	case !known && e.Reason == tidemark.Fine && l.seen.Reason.Blinds():
+		return tidemark.Unknown, l.seen.Reason
+	case !known && e.Reason == tidemark.Fine && l.rows[i].Committed == tidemark.Uncommitted:
+		return tidemark.Unknown, tidemark.NeverCommitted
+	case !known:
+		return tidemark.Unknown, e.Reason
+	case lag == 0 && (quiet || !l.isRead()):
+		return tidemark.Idle, e.Reason
+	case lag == 0:
+		return tidemark.CaughtUp, e.Reason
+	case !l.isRead():
+		return tidemark.Stopped, e.Reason
+	case lag > 1 && l.overdue(c):
+		return l.overdueState(i), cmp.Or(e.Reason, tidemark.Stuck)
+	case inFlight(lag, 1, flowing, c.usual(), l.interval):
+		return tidemark.CaughtUp, e.Reason
+	}
+	reason := e.Reason
+	if l.seen.Rebalancing() {
+		reason = cmp.Or(reason, tidemark.RebalanceRunning)
+	}
+	if !e.Arrivals.Known || !e.Consumption.Known {
+		return tidemark.Unknown, reason
+	}
+	return trend(e.Arrivals, e.Consumption), reason
+}
+
+// overdue says that no commit moved for three usual periods and 90 s. Until a
+// period is known it takes the long window: who commits every four minutes must
+// not be called stalled before the first commit was seen. One record is never
+// overdue: a transaction's marker stays behind for ever (the caller's lag > 1).
+// Source: contracts.md 3, capacity.md 2.3.
+func (l *look) overdue(c *commits) bool {
+	patience := max(l.model.windows.silence, maxMissed*c.usual())
+	if c.period == 0 {
+		patience = l.model.windows.long
+	}
+	return !l.seen.Rebalancing() && c.silent(l.group.newest()) >= patience
+}
+
+// overdueState tells a partition that its owner does not read from one that has no
+// owner although others have.
+func (l *look) overdueState(i int) tidemark.State {
+	if l.owned(i) || !l.anyOwned() {
+		return tidemark.Stalled
+	}
+	return tidemark.Stopped
+}
+
+func (l *look) owned(i int) bool { return int(l.crew.owners[i]) < len(l.seen.Members) }
+
+func (l *look) anyOwned() bool {
+	for i := range l.seen.Members {
+		if len(l.seen.Members[i].Assigned) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package capacity
+
+import "time"
+
+// slots is how many looks are remembered. At looks every 15 s that is one every
+// 15 s over the short window and four more over the long one.
+const slots = 8
+
+// strip holds the moments of the looks that are remembered, oldest first, in
+// nanoseconds. Counters that were read at these moments keep their values in
+// arrays of the same shape and follow every change by [keep].
+//
+// The newest moment is provisional: the next look replaces it unless it settled.
+type strip struct {
+	at [slots]int64
+	n  int
+}
+
+// newest returns the latest moment, 0 before the first.
+func (s *strip) newest() int64 {
+	if s.n == 0 {
+		return 0
+	}
+	return s.at[s.n-1]
+}
+
+// settled says whether the newest moment is worth keeping: far enough from the
+// one before, and either a moment at which the counter advanced or so late that
+// nothing better can be waited for.
+func (s *strip) settled(spacing time.Duration, advanced bool) bool {
+	if s.n < 2 {
+		return true
+	}
+	// A look that comes a tenth early is still one interval after the last.
+	gap := time.Duration(s.at[s.n-1] - s.at[s.n-2])
+	return gap >= spacing*9/10 && (advanced || gap >= 2*spacing)
+}
+
+// add remembers one more moment and returns which one was given up for it, to be
+// handed to [keep]; -1: none.
+func (s *strip) add(at int64, settled bool, w windows) (dropped int) {
+	dropped = s.victim(at, settled, w)
+	if dropped < 0 {
+		s.n++
+	}
+	keep(&s.at, dropped, s.n, at)
+	return dropped
+}
+
+// victim chooses what to forget. Within the short window everything stays; beyond
+// it the moments are thinned out where they are closest, up to the long window.
+func (s *strip) victim(at int64, settled bool, w windows) int {
+	switch {
+	case s.n > 0 && !settled:
+		return s.n - 1
+	case s.n < slots:
+		return -1
+	case at-s.at[1] >= int64(w.long):
+		return 0
+	}
+	best := 0
+	for i := 1; i < s.n-1 && at-s.at[i] > int64(w.short)*6/5; i++ {
+		if best == 0 || s.at[i+1]-s.at[i-1] < s.at[best+1]-s.at[best-1] {
+			best = i
+		}
+	}
+	return best
+}
+
+// keep makes the same change to values as [strip.add] made to the moments: what
+// belonged to the dropped one goes, value is the newest of now n.
+func keep(values *[slots]int64, dropped, n int, value int64) {
+	if dropped >= 0 {
+		copy(values[dropped:n-1], values[dropped+1:n])
+	}
+	values[n-1] = value
+}
+
+// windows are the spans of time that rates are measured over, and the patience
+// before silence means something.
+type windows struct {
+	short, long time.Duration // capacity.md 2.2: 60 s and 300 s
+	silence     time.Duration // capacity.md 2.3: 90 s without a commit
+	look        time.Duration // what is taken for the interval of looks before there are three
+}
+
+// windowsAt returns the windows for time that runs speed times faster.
+func windowsAt(speed float64) windows {
+	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / speed) }
+	return windows{
+		short:   scaled(time.Minute),
+		long:    scaled(5 * time.Minute),
+		silence: scaled(90 * time.Second),
+		look:    scaled(15 * time.Second),
+	}
+}
+
+// spacing is how far apart remembered looks shall be: a quarter of the short window.
+func (w windows) spacing() time.Duration { return w.short / 4 }
+
+// start returns the number of the first moment not before from.
+func (s *strip) start(from int64) int {
+	i := 0
+	for i < s.n && s.at[i] < from {
+		i++
+	}
+	return i
+}
