@@ -1,0 +1,165 @@
+// A chart of series over time, with limits and, where there is one, the way the
+// lag will go.
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { useEffect, useRef } from 'preact/hooks'
+import { count, rate } from './format'
+import { theme } from './theme'
+
+export interface Line {
+  name: string
+  tone: string // a custom property's name
+  values: (number | null)[]
+}
+
+export interface Ahead {
+  at: number // unix seconds
+  from: number
+  p10: number | null // seconds until it is gone
+  p50: number | null
+  p90: number | null
+  slope: number | null // for a lag that grows
+}
+
+interface Props {
+  times: number[] // unix seconds
+  lines: Line[]
+  limits?: { at: number; tone: string; name: string }[]
+  ahead?: Ahead
+  height?: number
+  label: string // what the chart shows, for who cannot see it
+  fill?: boolean
+}
+
+export function Chart({ times, lines, limits = [], ahead, height = 260, label, fill }: Props) {
+  const box = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | null>(null)
+  const live = useRef({ limits, ahead })
+  live.current = { limits, ahead }
+  const shape = `${theme.value} ${lines.map(l => l.name + l.tone).join()} ${height}`
+  useEffect(() => {
+    const element = box.current!
+    const colour = resolver(element)
+    const made = new uPlot(options(element, lines, height, colour, live, fill), [times, ...lines.map(l => l.values)], element)
+    plot.current = made
+    const watch = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }))
+    watch.observe(element)
+    return () => {
+      watch.disconnect()
+      made.destroy()
+      plot.current = null
+    }
+  }, [shape])
+  useEffect(() => plot.current?.setData([times, ...lines.map(l => l.values)]), [times, lines, limits, ahead])
+  return <div class="chart" ref={box} role="img" aria-label={label} style={{ minHeight: `${height}px` }} />
+}
+
+type Colour = (name: string) => string
+
+// resolver turns the name of a custom property into the colour it has now: a
+// canvas does not understand light-dark().
+function resolver(parent: HTMLElement): Colour {
+  return name => {
+    const probe = document.createElement('i')
+    probe.style.color = `var(--${name})`
+    parent.append(probe)
+    const colour = getComputedStyle(probe).color
+    probe.remove()
+    return colour
+  }
+}
+
+function options(element: HTMLElement, lines: Line[], height: number, colour: Colour, live: { current: { limits: Props['limits']; ahead?: Ahead } }, fill?: boolean): uPlot.Options {
+  const axis = { stroke: colour('muted'), grid: { stroke: colour('line'), width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' }
+  return {
+    width: element.clientWidth || 600,
+    height,
+    cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+    legend: { show: lines.length > 1, live: false },
+    scales: {
+      x: { range: (_, min, max) => [min, until(max, min, live.current.ahead)] },
+      y: { range: (_, __, max) => [0, Math.max(max ?? 0, ...(live.current.limits ?? []).map(l => l.at), 1) * 1.08] },
+    },
+    axes: [
+      { ...axis, values: '{HH}:{mm}', space: 70 } as uPlot.Axis,
+      { ...axis, size: 58, values: (_, ticks) => ticks.map(t => (t >= 100 ? count(t) : rate(t))) },
+    ],
+    series: [
+      {},
+      ...lines.map(l => ({ label: l.name, stroke: colour(l.tone), width: 1.75, points: { show: false }, fill: fill ? faint(colour(l.tone)) : undefined })),
+    ],
+    hooks: {
+      draw: [u => { drawLimits(u, colour, live.current.limits ?? []); drawAhead(u, colour, live.current.ahead) }],
+      setCursor: [u => tip(u, lines)],
+    },
+  }
+}
+
+const faint = (rgb: string) => rgb.replace('rgb(', 'rgba(').replace(')', ', 0.12)')
+
+// until leaves room to the right for where the lag goes: up to as much as it shows of the past.
+function until(max: number, min: number, ahead?: Ahead): number {
+  if (!ahead) return max
+  const room = ahead.p90 ?? ahead.p50 ?? (ahead.slope ? (max - min) / 4 : 0)
+  return Math.max(max, ahead.at + Math.min(room * 1.1, Math.max(max - min, 60)))
+}
+
+function drawLimits(u: uPlot, colour: Colour, limits: NonNullable<Props['limits']>) {
+  const { ctx, bbox } = u
+  ctx.save()
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
+  for (const limit of limits) {
+    const y = u.valToPos(limit.at, 'y', true)
+    ctx.strokeStyle = ctx.fillStyle = colour(limit.tone)
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio])
+    line(ctx, [[bbox.left, y], [bbox.left + bbox.width, y]])
+    ctx.fillText(limit.name, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio)
+  }
+  ctx.restore()
+}
+
+function drawAhead(u: uPlot, colour: Colour, ahead?: Ahead) {
+  if (!ahead) return
+  const { ctx, bbox } = u
+  const point = (after: number, lag: number): [number, number] => [u.valToPos(ahead.at + after, 'x', true), u.valToPos(lag, 'y', true)]
+  ctx.save()
+  ctx.beginPath()
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
+  ctx.clip()
+  ctx.lineWidth = 1.75 * devicePixelRatio
+  ctx.setLineDash([3 * devicePixelRatio, 4 * devicePixelRatio])
+  ctx.strokeStyle = colour(ahead.p50 === null ? 'crit' : 'ok')
+  if (ahead.p10 !== null && ahead.p90 !== null) {
+    ctx.fillStyle = faint(colour('ok'))
+    ctx.beginPath()
+    for (const [x, y] of [point(0, ahead.from), point(ahead.p10, 0), point(ahead.p90, 0)]) ctx.lineTo(x, y)
+    ctx.fill()
+  }
+  if (ahead.p50 !== null) line(ctx, [point(0, ahead.from), point(ahead.p50, 0)])
+  else if (ahead.slope !== null) line(ctx, [point(0, ahead.from), point(86400, ahead.from + 86400 * ahead.slope)])
+  ctx.restore()
+}
+
+function line(ctx: CanvasRenderingContext2D, points: [number, number][]) {
+  ctx.beginPath()
+  for (const [x, y] of points) ctx.lineTo(x, y)
+  ctx.stroke()
+}
+
+// tip writes what is under the cursor into the chart's corner.
+function tip(u: uPlot, lines: Line[]) {
+  let note = u.over.querySelector<HTMLElement>('.tip')
+  if (!note) {
+    note = document.createElement('div')
+    note.className = 'tip'
+    u.over.append(note)
+  }
+  const i = u.cursor.idx
+  if (i == null) return void (note.textContent = '')
+  const at = new Date(u.data[0][i] * 1000).toLocaleTimeString('en-GB')
+  const values = lines.slice(0, 6).map((l, n) => {
+    const v = u.data[n + 1][i] ?? null
+    return `${lines.length > 1 ? `${l.name} ` : ''}${v !== null && Math.abs(v) < 100 ? rate(v) : count(v)}`
+  })
+  note.textContent = `${at}  ${values.join(' · ')}`
+}

@@ -1,0 +1,212 @@
+// Is anything falling behind?
+import { useMemo, useRef, useEffect } from 'preact/hooks'
+import { useLocation } from 'preact-iso'
+import { count, dash, duration, eta, lagWord, plural, rate, slope } from './format'
+import { allGroups, dataAge, groupOf, now, summary } from './store'
+import { Spark } from './spark'
+import { Table, typing, useSetQuery, type Column } from './table'
+import type { Group, State, Summary } from './types'
+import { Age, At, Errors, pathOf, Since, states, StateWord } from './words'
+
+export function Overview() {
+  const s = summary.value
+  if (!s) return <p class="wait">Asking the server…</p>
+  return (
+    <>
+      <Verdict s={s} />
+      <Tiles s={s} />
+      <Errors errors={s.errors} />
+      <Groups s={s} />
+      <Ticker s={s} />
+    </>
+  )
+}
+
+const marks = { failing: ['×', 'crit'], unknown: ['–', 'grey'], behind: ['!', 'warn'], ok: ['✓', 'ok'] } as const
+
+function Verdict({ s }: { s: Summary }) {
+  const [shape, tone] = marks[s.verdict.level]
+  const worst = s.verdict.worst.group ? groupOf(s.verdict.worst) : undefined
+  return (
+    <section class={`verdict ${tone}`} aria-live="polite">
+      <h1><span class="shape" aria-hidden="true">{shape}</span> {s.verdict.text}</h1>
+      {worst && (
+        <p>
+          <a href={pathOf(worst)}>{worst.group}</a> has been {states[worst.state].word} for <Since at={worst.since} />
+          {worst.because ? <>: {worst.because}</> : null}
+        </p>
+      )}
+    </section>
+  )
+}
+
+function Tiles({ s }: { s: Summary }) {
+  const failing = (s.states.growing ?? 0) + (s.states.stalled ?? 0) + (s.states.stopped ?? 0)
+  const behind = (s.states.steady ?? 0) + (s.states.draining ?? 0)
+  const firing = s.alerts.critical + s.alerts.warning + s.alerts.other
+  const failed = s.clusters.filter(c => c.failed || c.observedAt === null)
+  const gaps = s.clusters.reduce((n, c) => n + (c.gaps ?? 0), 0)
+  const look = s.clusters.map(c => c.lookSeconds).filter(x => x !== null)
+  return (
+    <section class="tiles" aria-label="At a glance">
+      <Tile name="Failing" tone={failing ? 'crit' : 'ok'} shape={failing ? '×' : '✓'} value={count(failing)} note={`${count(behind)} behind, ${count(s.states.unknown ?? 0)} unknown`} />
+      <Tile name="Worst time lag" value={duration(s.timeLag.seconds)} note={s.slowest.group ? <a href={pathOf(s.slowest)}>{s.slowest.group}</a> : 'not known yet'} />
+      <Tile name="Total lag" value={s.lag.complete ? count(s.lag.records) : s.lag.known === null ? dash : `≥ ${count(s.lag.known)}`} note={s.lag.complete ? plural(s.lag.partitions, 'partition') : 'not all of it was seen'} />
+      <Tile name="Alerts" tone={s.alerts.critical ? 'crit' : firing ? 'warn' : 'ok'} shape={s.alerts.critical ? '×' : firing ? '!' : '✓'} value={count(firing)} note={<a href="/alerts">{`${count(s.alerts.critical)} critical, ${count(s.alerts.pending)} pending`}</a>} />
+      <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'grey' : 'ok'} shape={failed.length ? '×' : gaps ? '–' : '✓'}
+        value={failed.length ? 'blind' : look.length ? `${Math.round(Math.max(...look) * 1000)} ms` : dash}
+        note={failed.length ? failed[0].failed || 'first look not ended' : `${plural(gaps, 'gap')}, seen ${duration(dataAge.value)} ago`} />
+    </section>
+  )
+}
+
+function Tile(p: { name: string; value: string; note: preact.ComponentChildren; tone?: string; shape?: string }) {
+  return (
+    <div class={`tile ${p.tone ?? ''}`}>
+      <h2>{p.name}</h2>
+      <b>{p.shape && <span class="shape" aria-hidden="true">{p.shape} </span>}{p.value}</b>
+      <small>{p.note}</small>
+    </div>
+  )
+}
+
+function Groups({ s }: { s: Summary }) {
+  const { query } = useLocation()
+  const setQuery = useSetQuery()
+  const words = query.q ?? ''
+  const all = allGroups.value
+  const rows = useMemo(() => urgentFirst(all.filter(matching(words))), [all, words])
+  const field = useSlash()
+  const many = s.clusters.length > 1
+  const shown = useMemo(() => (many ? [...columns.slice(0, 1), clusterColumn, ...columns.slice(1)] : columns), [many])
+  return (
+    <section>
+      <div class="tools">
+        <input ref={field} type="search" placeholder="/ filter: name, state, -not" aria-label="Filter groups" value={words} onInput={e => setQuery('q', e.currentTarget.value)} />
+        <Chips s={s} words={words} set={text => setQuery('q', text)} />
+        <span class="grow" />
+        <span class="muted">{rows.length === s.groups ? plural(s.groups, 'group') : `${count(rows.length)} of ${plural(s.groups, 'group')}`}</span>
+      </div>
+      <Table caption="Consumer groups, most urgent first" columns={shown} rows={rows} id={g => `${g.cluster}/${g.group}`} card={132} keys
+        empty={words ? 'No group matches the filter.' : 'No consumer group is visible yet.'} dim={g => !g.fresh} />
+    </section>
+  )
+}
+
+// Chips filter by state; each state that occurs has one.
+function Chips({ s, words, set }: { s: Summary; words: string; set: (text: string) => void }) {
+  return (
+    <>
+      {(Object.keys(states) as State[]).filter(state => s.states[state]).map(state => {
+        const on = words === state
+        return (
+          <button key={state} type="button" class={`chip ${states[state].tone}`} aria-pressed={on} onClick={() => set(on ? '' : state)}>
+            <span class="shape" aria-hidden="true">{states[state].shape}</span> {count(s.states[state] ?? 0)} {states[state].word}
+          </button>
+        )
+      })}
+    </>
+  )
+}
+
+// matching understands words that must occur, and -words that must not.
+function matching(text: string) {
+  const words = text.toLowerCase().split(/\s+/).filter(w => w && w !== '-')
+  return (g: Group) => {
+    const all = `${g.group} ${g.cluster} ${g.state} ${g.reason} ${g.phase}`.toLowerCase()
+    return words.every(w => (w.startsWith('-') ? !all.includes(w.slice(1)) : all.includes(w)))
+  }
+}
+
+function urgentFirst(groups: Group[]): Group[] {
+  return groups.sort((a, b) => states[b.state].severity - states[a.state].severity || (b.lag.known ?? -1) - (a.lag.known ?? -1) || (a.group < b.group ? -1 : 1))
+}
+
+function useSlash() {
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => {
+    const pressed = (e: KeyboardEvent) => {
+      if (e.key === 'Escape' && document.activeElement === field.current) field.current?.blur()
+      if (e.key !== '/' || typing(e)) return
+      e.preventDefault()
+      field.current?.focus()
+      field.current?.select()
+    }
+    addEventListener('keydown', pressed)
+    return () => removeEventListener('keydown', pressed)
+  }, [])
+  return field
+}
+
+const clusterColumn: Column<Group> = { key: 'cluster', name: 'Cluster', up: true, sort: g => g.cluster, cell: g => g.cluster }
+
+const columns: Column<Group>[] = [
+  {
+    key: 'group', name: 'Group', up: true, sort: g => g.group,
+    cell: g => <><a href={pathOf(g)}>{g.group}</a>{g.alerts > 0 && <span class="badge" title={`${g.alerts} firing`}>{plural(g.alerts, 'alert')}</span>}</>,
+  },
+  { key: 'state', name: 'State', sort: g => states[g.state].severity, cell: g => <StateWord state={g.state} reason={g.reason} /> },
+  {
+    key: 'lag', name: 'Lag', num: true, title: 'records not yet consumed', sort: g => g.lag.known,
+    cell: g => <span class={g.lag.complete ? '' : 'partial'} title={lagTitle(g)}>{lagWord(g)}</span>,
+  },
+  {
+    key: 'time', name: 'Time lag', num: true, title: 'how long the oldest unread record has waited', sort: g => g.timeLag.seconds,
+    cell: g => <span title={g.timeLag.error === null ? '' : `± ${duration(g.timeLag.error)}`}>{duration(g.timeLag.seconds)}</span>,
+  },
+  {
+    key: 'trend', name: 'Trend', title: 'total lag of the last looks, and by how much it grows now', sort: g => g.slope,
+    cell: g => <span class="trend"><Spark points={g.trend} tone={states[g.state].tone} /><span class="slope">{slope(g.slope)}</span></span>,
+  },
+  {
+    key: 'flow', name: 'In → out /s', num: true, title: 'records per second that arrive and that are consumed', sort: g => g.arrivals.perSecond,
+    cell: g => <>{rate(g.arrivals.perSecond)} <span class="muted">→</span> {rate(g.consumption.perSecond)}</>,
+  },
+  { key: 'eta', name: 'ETA', num: true, title: 'until the lag is gone, net of arrivals', sort: etaOrder, cell: g => <span class={etaTone(g)}>{eta(g)}</span> },
+  { key: 'replicas', name: 'Replicas', num: true, title: 'have → need; ▲ capped by the partitions', sort: g => g.replicas.needed, cell: g => <Replicas of={g} /> },
+  { key: 'age', name: 'Age', num: true, title: 'how old these numbers are', cell: g => <Age of={g} /> },
+]
+
+function lagTitle(g: Group): string {
+  const { missing, uncommitted, uncommittedRecords, lost } = g.lag
+  return [
+    missing && `${plural(missing, 'partition')} not seen`,
+    uncommitted && `${plural(uncommitted, 'partition')} never committed, with up to ${plural(uncommittedRecords, 'record')}, not counted`,
+    lost && `${plural(lost, 'record')} deleted by retention before they were read`,
+  ].filter(Boolean).join('; ')
+}
+
+// Never is longer than any number.
+function etaOrder(g: Group): number | null {
+  return states[g.state].severity === 3 ? Infinity : g.drain.p50
+}
+
+const etaTone = (g: Group) => (g.state === 'growing' ? 'crit strong' : states[g.state].severity === 3 ? 'never strong' : '')
+
+export function Replicas({ of: g }: { of: Group }) {
+  const { have, needed, useful } = g.replicas
+  const capped = needed !== null && useful !== null && needed > useful
+  return (
+    <span title={capped ? `${needed} needed, but the partitions allow ${useful}` : 'have → need'}>
+      {count(have ?? g.members)} <span class="muted">→</span> {count(needed)}
+      {capped && <span class="cap">▲{useful}</span>}
+    </span>
+  )
+}
+
+function Ticker({ s }: { s: Summary }) {
+  if (s.events.length === 0) return null
+  now.value // keeps relative times honest
+  return (
+    <section class="events">
+      <h2>Events</h2>
+      <ol>
+        {s.events.slice(0, 10).map((e, i) => (
+          <li key={`${e.at}${i}`}>
+            <At at={e.at} /> <span class="muted">{e.kind}</span> {e.group && <a href={pathOf(e)}>{e.group}</a>} {e.text}
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}

@@ -1,0 +1,59 @@
+// States, ages and links: the small pieces every page uses.
+import { observed } from './store'
+import { ageOf, clockTime, dateTime, duration } from './format'
+import { now } from './store'
+import type { Group, Name, State, Time } from './types'
+
+interface Look {
+  shape: string
+  tone: 'ok' | 'warn' | 'crit' | 'never' | 'grey'
+  word: string
+  means: string
+  severity: number
+}
+
+export const states: Record<State, Look> = {
+  growing: { shape: '×', tone: 'crit', word: 'growing', means: 'more arrives than is consumed', severity: 3 },
+  stalled: { shape: '∞', tone: 'never', word: 'stalled', means: 'has members and is behind, but no commit moves', severity: 3 },
+  stopped: { shape: '∞', tone: 'never', word: 'stopped', means: 'has no members and is behind', severity: 3 },
+  unknown: { shape: '–', tone: 'grey', word: 'unknown', means: 'not seen whole, too old, or not seen long enough', severity: 2 },
+  steady: { shape: '!', tone: 'warn', word: 'steady', means: 'behind, neither falling nor growing', severity: 1 },
+  draining: { shape: '!', tone: 'warn', word: 'draining', means: 'behind and catching up', severity: 1 },
+  caught_up: { shape: '✓', tone: 'ok', word: 'caught up', means: 'what is behind is on its way', severity: 0 },
+  idle: { shape: '✓', tone: 'ok', word: 'idle', means: 'nothing to read', severity: 0 },
+}
+
+export function StateWord({ state, reason }: { state: State; reason?: string }) {
+  const s = states[state]
+  return (
+    <span class={`state ${s.tone}`} title={s.means}>
+      <span class="shape" aria-hidden="true">{s.shape}</span> {s.word}
+      {reason ? <span class="reason"> · {reason.replaceAll('_', ' ')}</span> : null}
+    </span>
+  )
+}
+
+// Age re-renders by itself: only what shows an age follows the clock.
+export function Age({ of }: { of: Group }) {
+  return <span class={of.fresh ? 'age' : 'age old'} title={of.fresh ? 'seen in the latest look' : 'the latest look did not see this group'}>{duration(observed(of))}</span>
+}
+
+export function Since({ at }: { at: Time }) {
+  return <time dateTime={dateTime(at)} title={dateTime(at)}>{duration(ageOf(at, now.value))}</time>
+}
+
+export function At({ at }: { at: Time }) {
+  return <time dateTime={dateTime(at)} title={dateTime(at)}>{clockTime(at)}</time>
+}
+
+export const pathOf = (n: Name) => `/groups/${encodeURIComponent(n.cluster)}/${encodeURIComponent(n.group)}`
+
+export function Errors({ errors }: { errors: { what: string; reason: string; text: string }[] }) {
+  if (errors.length === 0) return null
+  return (
+    <details class="gaps">
+      <summary><span class="shape" aria-hidden="true">–</span> Not everything was seen: {errors.length}{errors.length === 20 ? ' or more' : ''} gap{errors.length === 1 ? '' : 's'}</summary>
+      <ul>{errors.map(e => <li key={e.what}><b>{e.what}</b> {e.reason} {e.text}</li>)}</ul>
+    </details>
+  )
+}
