@@ -246,3 +246,16 @@ func (s *swallowing) Write(b []byte) (int, error) {
 	}
 	return s.Conn.Write(b)
 }
+
+// grow adds partitions to a topic, up to a number.
+func (w *world) grow(topic string, partitions int32) {
+	w.t.Helper()
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	about := kmsg.NewCreatePartitionsRequestTopic()
+	about.Topic, about.Count = topic, partitions
+	req.Topics = append(req.Topics, about)
+	resp, err := req.RequestWith(w.t.Context(), w.client)
+	if err != nil || resp.Topics[0].ErrorCode != 0 {
+		w.t.Fatalf("grow %s: %v %v", topic, err, resp)
+	}
+}
