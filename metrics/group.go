@@ -278,7 +278,7 @@ func (p pipeline) groups(now moment) iter.Seq[*tidemark.Series] {
 	return func(yield func(*tidemark.Series) bool) {
 		for series, l := range everyCluster(now) {
 			series.Group = p.Group
-			if p.means(l.Cluster, p.Group) && !yield(series) {
+			if p.Group != "" && p.means(l.Cluster, p.Group) && !yield(series) {
 				return
 			}
 			for i := range l.groups {

@@ -62,16 +62,16 @@ type reader struct {
 	estimate   *tidemark.Estimate // nil: there is none
 }
 
-// pipeline is a configured pipeline and the groups that it means.
+// pipeline is a configured pipeline and the names of the groups that it means.
 type pipeline struct {
 	tidemark.Pipeline
-	pattern *regexp.Regexp // nil: Group only
+	names *regexp.Regexp
 }
 
 func momentOf(v *tidemark.View) moment {
 	var now moment
 	for _, p := range v.Pipelines {
-		now.pipelines = append(now.pipelines, pipelineOf(p))
+		now.pipelines = append(now.pipelines, pipeline{p, p.Names()})
 	}
 	for _, o := range v.Observations {
 		now.looks = append(now.looks, lookOf(o, v.At, now.pipelines))
@@ -79,25 +79,10 @@ func momentOf(v *tidemark.View) moment {
 	return now
 }
 
-func pipelineOf(p tidemark.Pipeline) pipeline {
-	if p.GroupPattern == "" {
-		return pipeline{p, nil}
-	}
-	// A pattern that is none means no group. The configuration was checked long
-	// before; a scrape is no place to complain.
-	pattern, err := regexp.Compile("^(?:" + p.GroupPattern + ")$")
-	if err != nil {
-		return pipeline{p, nil}
-	}
-	return pipeline{p, pattern}
-}
-
-// means says whether the pipeline is about a group.
+// means says whether the pipeline is about a group. Without a cluster it is about
+// the group of that name in each.
 func (p pipeline) means(cluster, group string) bool {
-	if p.Cluster != "" && p.Cluster != cluster {
-		return false
-	}
-	return p.Group != "" && p.Group == group || p.pattern != nil && p.pattern.MatchString(group)
+	return (p.Cluster == "" || p.Cluster == cluster) && p.names.MatchString(group)
 }
 
 func lookOf(o tidemark.Observation, at time.Time, pipelines []pipeline) look {

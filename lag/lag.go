@@ -1,0 +1,137 @@
+// Package lag says how long records have waited: it turns offsets over time into
+// the time lag of a group, and says how far that may be off.
+//
+// It hides how the ends of logs are remembered: a week of looks at a partition in
+// 3 KB, with an error that is bounded and known. It is arithmetic on snapshots: no
+// clock, no network. It never guesses beyond what was seen: when the record was
+// there before we first looked, the time lag is not known.
+//
+// The time lag here is residence: since when the oldest unread record has been in
+// the log, not what its producer wrote as its timestamp (lag.md section 4).
+//
+// May change until version 1.
+package lag
+
+import (
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// Options say what a history remembers.
+type Options struct {
+	Window time.Duration // how far back; 0 means 7 days
+}
+
+// History remembers where the logs of one cluster ended, and when. All groups
+// share it. It is not made for concurrent use.
+type History struct {
+	window time.Duration
+	topics map[string]*topic
+}
+
+// topic is what is remembered of one topic. A topic of the same name with another
+// id is another topic.
+type topic struct {
+	id   [16]byte
+	seen time.Time // the latest look that had it
+	logs []log     // by partition id; those ids are dense
+}
+
+// log is where one partition ended over time.
+type log struct {
+	epoch int32
+	line  line
+}
+
+// New returns an empty history.
+func New(o Options) *History {
+	if o.Window == 0 {
+		o.Window = 7 * 24 * time.Hour
+	}
+	return &History{window: o.Window, topics: map[string]*topic{}}
+}
+
+// Observe remembers the log ends that a look saw. What it did not see leaves a
+// longer interval, and so a larger error, for the records of that time.
+func (h *History) Observe(s *tidemark.Snapshot) {
+	for i := range s.Topics {
+		h.observe(&s.Topics[i], s.Ended)
+	}
+	if len(h.topics) == len(s.Topics) {
+		return
+	}
+	for name, t := range h.topics {
+		if s.Ended.Sub(t.seen) > h.window {
+			delete(h.topics, name)
+		}
+	}
+}
+
+func (h *History) observe(seen *tidemark.Topic, at time.Time) {
+	t := h.topics[seen.Name]
+	if t == nil || t.id != seen.ID {
+		t = &topic{id: seen.ID}
+		h.topics[seen.Name] = t
+	}
+	t.seen = at
+	for i := range seen.Partitions {
+		if l := &seen.Partitions[i]; l.End >= 0 && !l.Reason.Blinds() {
+			t.of(l.ID).observe(l, h.window)
+		}
+	}
+}
+
+// of returns the log of a partition, and makes room for it.
+func (t *topic) of(id int32) *log {
+	for int(id) >= len(t.logs) {
+		t.logs = append(t.logs, log{})
+	}
+	return &t.logs[id]
+}
+
+// observe adds one look. An end or an epoch that goes back says that the log was
+// cut or made anew: offsets mean other records now, and the past says nothing of
+// them (lag.md section 4, item 7).
+func (l *log) observe(seen *tidemark.Log, window time.Duration) {
+	if seen.LeaderEpoch < l.epoch || seen.End < l.line.end() {
+		l.line = nil
+	}
+	l.epoch = seen.LeaderEpoch
+	l.line = l.line.add(seen.At.UnixMilli(), seen.End, window.Milliseconds())
+}
+
+// TimeLag returns how long the oldest record that a group can still read has been
+// there at a moment, which is that of the look that saw p.
+//
+// The record came between two looks: after the last one that saw the log end at or
+// before the commit, before the first one that saw it end beyond. Value is where a
+// steady producer would have put it; Error is half the time between. With looks 15 s
+// apart that is 7.5 s, at no request more (lag.md section 4, items 1 and 2).
+//
+// It is 0 when there is nothing to read, and not known when the lag is not, or when
+// the record was there before the first look: it has waited at least since then.
+func (h *History) TimeLag(p tidemark.Partition, at time.Time) tidemark.TimeLag {
+	records, known := p.Lag()
+	if !known {
+		return tidemark.TimeLag{}
+	}
+	if records == 0 {
+		return tidemark.TimeLag{Known: true}
+	}
+	t := h.topics[p.Topic]
+	if t == nil || int(p.ID) >= len(t.logs) {
+		return tidemark.TimeLag{}
+	}
+	now := at.UnixMilli()
+	arrived, either, known := t.logs[p.ID].line.when(p.LogEnd-records, point{at: now, end: p.LogEnd})
+	if !known {
+		return tidemark.TimeLag{}
+	}
+	return tidemark.TimeLag{
+		// The clock may have been set back since the look.
+		Value: max(0, time.Duration(float64(now)-arrived)*time.Millisecond),
+		Error: time.Duration(either) * time.Millisecond,
+		Known: true,
+	}
+}
