@@ -1,0 +1,335 @@
+package kafka_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/kafka"
+)
+
+func TestCommitsAreReadBeforeEnds(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		for _, g := range []string{"a", "b", "c", "d"} {
+			w.commit(g, "orders", 7)
+		}
+		var mu sync.Mutex
+		var order []string
+		for _, key := range []kmsg.Key{kmsg.OffsetFetch, kmsg.ListOffsets} {
+			w.cluster.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				w.cluster.KeepControl()
+				order = append(order, key.Name())
+				return nil, nil, false
+			})
+		}
+
+		look(t, w.collector())
+
+		mu.Lock()
+		defer mu.Unlock()
+		if slices.Contains(order[slices.Index(order, "ListOffsets"):], "OffsetFetch") {
+			t.Errorf("order of requests: %v", order)
+		}
+	})
+}
+
+func TestRequestsDoNotGrowWithGroupsOrPartitions(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for i := range 20 {
+			w.topic(fmt.Sprintf("topic-%d", i), 1)
+		}
+		for i := range 100 {
+			w.commit(fmt.Sprintf("group-%d", i), fmt.Sprintf("topic-%d", i%20), 1, 1, 1, 1)
+		}
+		c := w.collector()
+		look(t, c)
+
+		check(t, "requests of a look", requests(look(t, c)), map[string]int64{"ListGroups": 3, "OffsetFetch": 3, "ListOffsets": 6})
+	})
+}
+
+func TestMetadataIsKeptForHalfAMinute(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 1)
+		c := w.collector()
+		asked := int64(0)
+		for range 9 {
+			asked += requests(look(t, c))["Metadata"]
+			time.Sleep(15 * time.Second)
+		}
+		check(t, "metadata requests in nine looks", asked, 5)
+	})
+}
+
+func TestDeletedTopicLeavesNothingBehind(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.topic("gone", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		w.commit("billing", "gone", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		if err := w.cluster.DeleteTopic("gone"); err != nil {
+			t.Fatal(err)
+		}
+		look(t, c)
+		s := look(t, c)
+
+		check(t, "lags", lags(s, "billing"), "3 3 3 3")
+		check(t, "topics", len(s.Topics), 1)
+		check(t, "gaps", gaps(s), "")
+	})
+}
+
+func TestCommitsOnATopicThatDoesNotExistAreNotLag(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		w.cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
+			p := kmsg.OffsetFetchResponseGroupTopicPartition{Offset: 7}
+			resp.Groups = []kmsg.OffsetFetchResponseGroup{{Group: "billing", Topics: []kmsg.OffsetFetchResponseGroupTopic{
+				{Topic: "never", Partitions: []kmsg.OffsetFetchResponseGroupTopicPartition{p}},
+				{Topic: "orders", Partitions: []kmsg.OffsetFetchResponseGroupTopicPartition{p}},
+			}}}
+			return resp, nil, true
+		})
+
+		s := look(t, w.collector())
+
+		check(t, "lags", lags(s, "billing"), "3 ?:uncommitted ?:uncommitted ?:uncommitted")
+		check(t, "gaps", gaps(s), "")
+	})
+}
+
+func TestTopicMadeAnewIsNotATruncatedOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		if err := w.cluster.DeleteTopic("orders"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.cluster.CreateTopic("orders", 4, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.commit("billing", "orders", 7, 7, 7, 7) // a consumer that has not noticed
+
+		look(t, c)
+		check(t, "lags", lags(look(t, c), "billing"), "?:recreated ?:recreated ?:recreated ?:recreated")
+
+		w.commit("billing", "orders", 0, 0, 0, 0)
+		check(t, "after it noticed", lags(look(t, c), "billing"), "0 0 0 0")
+	})
+}
+
+func TestNewPartitionsAreSeenWithinTheMetadataAge(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		w.grow("orders", 5)
+		check(t, "a commit shows them at once", func() string {
+			w.commit("billing", "orders", 7, 7, 7, 7, 0)
+			return lags(look(t, c), "billing")
+		}(), "3 3 3 3 0")
+		w.grow("orders", 6)
+		time.Sleep(30 * time.Second)
+		check(t, "lags", lags(look(t, c), "billing"), "3 3 3 3 0 0:uncommitted")
+	})
+}
+
+func TestLeaderThatMovesIsFollowedInTheSameLook(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		for p := range int32(4) {
+			if err := w.cluster.MoveTopicPartition("orders", p, (w.cluster.LeaderFor("orders", p)+1)%3); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		s := look(t, c)
+
+		check(t, "lags", lags(s, "billing"), "3 3 3 3")
+		check(t, "gaps", gaps(s), "")
+	})
+}
+
+func TestCoordinatorsThatMoveAreFollowed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		for i := range 20 {
+			w.commit(fmt.Sprint("group-", i), "orders", 7, 7, 7, 7)
+		}
+		c := w.collector()
+		look(t, c)
+		w.cluster.RehashCoordinators()
+
+		s := look(t, c)
+
+		for i := range 20 {
+			check(t, "lags", lags(s, fmt.Sprint("group-", i)), "3 3 3 3")
+		}
+	})
+}
+
+func TestBrokerThatDiesTakesNothingAwayForLong(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		for i := range 9 {
+			w.commit(fmt.Sprint("group-", i), "orders", 7, 7, 7, 7)
+		}
+		c := w.collector()
+		look(t, c)
+		if err := w.cluster.RemoveNode(1); err != nil {
+			t.Fatal(err)
+		}
+		s := look(t, c)
+		check(t, "groups in the look that finds out", len(s.Groups), 9)
+		for _, p := range s.Partitions {
+			if lag, known := p.Lag(); known && lag != 3 {
+				t.Errorf("lag of %s is %d, want 3", p.Group, lag)
+			}
+		}
+
+		s = look(t, c)
+
+		check(t, "brokers", len(s.Brokers), 2)
+		for i := range 9 {
+			check(t, "lags", lags(s, fmt.Sprint("group-", i)), "3 3 3 3")
+		}
+		check(t, "gaps", gaps(s), "")
+	})
+}
+
+func TestGroupsOnANewBrokerAreNotLost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		for i := range 20 {
+			w.commit(fmt.Sprint("group-", i), "orders", 7, 7, 7, 7)
+		}
+		c := w.collector()
+		look(t, c)
+		if _, _, err := w.cluster.AddNode(3, 9095); err != nil {
+			t.Fatal(err)
+		}
+		check(t, "groups", len(look(t, c).Groups), 20)
+	})
+}
+
+func TestDeletedGroupIsGone(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		req := kmsg.NewPtrDeleteGroupsRequest()
+		req.Groups = []string{"billing"}
+		if _, err := req.RequestWith(t.Context(), w.client); err != nil {
+			t.Fatal(err)
+		}
+		check(t, "groups", len(look(t, c).Groups), 0)
+	})
+}
+
+func TestGroupOfABrokerThatNeverComesBackIsDroppedWithAGap(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		hung := w.cluster.CoordinatorFor("billing")
+		w.net.swallow(fmt.Sprint(9092+hung), true)
+
+		for range 30 {
+			time.Sleep(15 * time.Second)
+			g, found := look(t, c).Group("billing")
+			check(t, "kept", found && g.Reason == tidemark.Unreachable, true)
+		}
+		time.Sleep(5 * time.Minute)
+		s := look(t, c)
+		check(t, "groups", len(s.Groups), 0)
+		check(t, "gaps", gaps(s), fmt.Sprintf("group billing: unreachable; groups and logs of broker %d: unreachable", hung))
+	})
+}
+
+func TestTopicThatIsDeniedFromNowOnKeepsItsLastOffsets(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		w.cluster.Fault(kfake.Fault{Topic: "orders", Err: kerr.TopicAuthorizationFailed, Count: -1})
+		time.Sleep(30 * time.Second)
+
+		s := look(t, c)
+
+		check(t, "lags", lags(s, "billing"), "?:denied ?:denied ?:denied ?:denied")
+		check(t, "kept", fmt.Sprint(s.Of("billing")[0].Committed, s.Of("billing")[0].LogEnd), "7 10")
+		check(t, "gaps", gaps(s), "end offsets of topic orders: denied")
+	})
+}
+
+func TestNobodyAnswersIsAnErrorAndNotAnEmptySnapshot(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		for _, port := range []string{"9092", "9093", "9094"} {
+			w.net.swallow(port, true)
+		}
+		c := w.collector()
+		began := time.Now()
+		s, err := c.Snapshot(t.Context())
+		if err == nil {
+			t.Errorf("snapshot %+v, want an error", s)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("took %v", took)
+		}
+
+		for _, port := range []string{"9092", "9093", "9094"} {
+			w.net.swallow(port, false)
+		}
+		time.Sleep(15 * time.Second)
+		check(t, "topics once it is back", len(look(t, c).Topics), 1)
+	})
+}
+
+func TestHourOfLooksWithABrokerThatComesAndGoesNeverLies(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		groups := []string{"a", "b", "c", "d", "e", "f"}
+		for _, g := range groups {
+			w.commit(g, "orders", 7, 7, 7, 7)
+		}
+		c := w.collector(func(o *kafka.Options) { o.Deadline = time.Second })
+		look(t, c)
+		for i := range 240 {
+			w.net.swallow(fmt.Sprint(9092+i/7%3), i%7 < 3)
+			s := look(t, c)
+			check(t, "groups", len(s.Groups), len(groups))
+			for _, g := range s.Groups {
+				if total := s.Total(g); total.Complete && total.Records != 12 {
+					t.Fatalf("look %d: complete total of %s is %d, want 12", i, g.Name, total.Records)
+				}
+				check(t, "partitions", len(s.Of(g.Name)), 4)
+			}
+			time.Sleep(15 * time.Second)
+		}
+	})
+}
