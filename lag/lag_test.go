@@ -248,7 +248,7 @@ func TestErrorHoldsForEveryRecordOfAWildWeek(t *testing.T) {
 }
 
 func TestWeekOfAPartitionTakesThreeKilobytes(t *testing.T) {
-	const partitions = 50
+	const partitions = 100
 	ends := wild()
 	before := heap()
 	h := lag.New(lag.Options{})
@@ -259,7 +259,7 @@ func TestWeekOfAPartitionTakesThreeKilobytes(t *testing.T) {
 	runtime.KeepAlive(ends)
 	runtime.KeepAlive(h)
 	t.Logf("%d bytes a partition", each)
-	if each > 3<<10+100 { // and the entry that leads to it
+	if each > 3<<10+256 { // the looks, and what leads to them
 		t.Errorf("%d bytes a partition, want 3 KB", each)
 	}
 }
