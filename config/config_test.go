@@ -42,14 +42,15 @@ func TestTheExampleNamesEverySetting(t *testing.T) {
 }
 
 func settings(of reflect.Type, names []string) []string {
-	switch of.Kind() {
-	case reflect.Slice:
+	if of.Kind() == reflect.Slice {
 		return settings(of.Elem(), names)
-	case reflect.Struct:
-		for i := range of.NumField() {
-			if name, _, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ","); name != "" && name != "-" {
-				names = settings(of.Field(i).Type, append(names, name))
-			}
+	}
+	if of.Kind() != reflect.Struct {
+		return names
+	}
+	for field := range of.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" && name != "-" {
+			names = settings(field.Type, append(names, name))
 		}
 	}
 	return names

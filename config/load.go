@@ -65,8 +65,7 @@ func (r *reader) problem(at *token.Token, hint, format string, args ...any) {
 }
 
 func (r *reader) syntax(err error) {
-	var positioned yaml.Error
-	if errors.As(err, &positioned) {
+	if positioned, is := errors.AsType[yaml.Error](err); is {
 		r.problem(positioned.GetToken(), "", "%s", positioned.GetMessage())
 		return
 	}

@@ -63,6 +63,12 @@ func validPipeline(p tidemark.Pipeline, clusters map[string]bool) error {
 	return nil
 }
 
+// joined is what errors.Join returns.
+type joined interface {
+	error
+	Unwrap() []error
+}
+
 // listed is an entry of a list in a path: pipelines.0.
 var listed = regexp.MustCompile(`\.(\d+)`)
 
@@ -73,7 +79,7 @@ func (r *reader) check(root ast.Node, section string, err error) {
 	if err == nil {
 		return
 	}
-	if several := (interface{ Unwrap() []error })(nil); errors.As(err, &several) {
+	if several, is := errors.AsType[joined](err); is {
 		for _, one := range several.Unwrap() {
 			r.check(root, section, one)
 		}
