@@ -42,48 +42,62 @@ func (s *Service) catchUp(ctx context.Context, out *wire, e entry) (place, error
 		return place{}, fmt.Errorf("%w: %w", errSource, err)
 	}
 	defer reader.Close()
-	for heard := time.Now(); len(e.behind) > 0; {
-		records, err := s.nextFromLog(ctx, reader)
+	ctx, cancel := context.WithCancelCause(ctx)
+	batches := make(chan []tidemark.Record)
+	go func() {
+		defer close(batches)
+		cancel(pump(ctx, reader, batches))
+	}()
+	defer func() {
+		cancel(nil)
+		for range batches { // until the pump has ended
+		}
+	}()
+	return s.catchUpFrom(ctx, out, e, batches)
+}
+
+// pump hands over what a reader reads until it ends or ctx does.
+func pump(ctx context.Context, reader Reader, batches chan<- []tidemark.Record) error {
+	for {
+		records, err := reader.Next(ctx)
 		if err != nil {
+			return fmt.Errorf("%w: %w", errSource, err)
+		}
+		select {
+		case batches <- records:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *Service) catchUpFrom(ctx context.Context, out *wire, e entry, batches <-chan []tidemark.Record) (place, error) {
+	heartbeat := time.NewTimer(s.o.Heartbeat)
+	defer heartbeat.Stop()
+	for len(e.behind) > 0 {
+		select {
+		case <-ctx.Done():
+			return place{}, context.Cause(ctx)
+		case <-s.draining:
+			return place{}, errDraining
+		case <-heartbeat.C:
+			out.comment("hb")
+		case records := <-batches:
+			s.deliverFromLog(out, records, &e.at)
+		}
+		if err := out.flush(); err != nil {
 			return place{}, err
 		}
-		if len(records) == 0 && time.Since(heard) < s.o.Heartbeat {
-			continue
-		}
-		if err := s.deliverFromLog(out, records, &e.at); err != nil {
-			return place{}, err
-		}
-		heard = time.Now()
+		heartbeat.Reset(s.o.Heartbeat)
 		e = s.ring.enter(e.at)
 	}
 	s.tell(out, e.gaps)
 	return e.place, nil
 }
 
-// nextFromLog waits for records, but returns now and then without any, so that
-// its caller can look around.
-func (s *Service) nextFromLog(ctx context.Context, reader Reader) ([]tidemark.Record, error) {
-	soon, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	records, err := reader.Next(soon)
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.draining:
-		return nil, errDraining
-	default:
-	}
-	if err != nil && soon.Err() == nil {
-		return nil, fmt.Errorf("%w: %w", errSource, err)
-	}
-	return records, nil
-}
-
-// deliverFromLog writes what the client has not seen; without records, a heartbeat.
-func (s *Service) deliverFromLog(out *wire, records []tidemark.Record, at *cursor) error {
-	if len(records) == 0 {
-		out.comment("hb")
-	}
+// deliverFromLog writes what the client has not seen, and flushes now and then: a
+// batch may be more than a slow client takes before its deadline.
+func (s *Service) deliverFromLog(out *wire, records []tidemark.Record, at *cursor) {
 	for piece := range slices.Chunk(records, pieceSize) {
 		for i := range piece {
 			r := &piece[i]
@@ -95,9 +109,8 @@ func (s *Service) deliverFromLog(out *wire, records []tidemark.Record, at *curso
 			out.frame(f)
 			s.metrics.deliveries.Inc()
 		}
-		if err := out.flush(); err != nil {
-			return err
+		if out.flush() != nil {
+			return
 		}
 	}
-	return out.flush()
 }

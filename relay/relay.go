@@ -77,7 +77,7 @@ type Source interface {
 // Reader reads on and on.
 type Reader interface {
 	// Next waits for records, those of a partition in the order of their offsets.
-	// After an error, also the context's, the next call goes on where this one was.
+	// After an error the next call goes on where this one was.
 	Next(context.Context) ([]tidemark.Record, error)
 	Close()
 }
@@ -87,7 +87,8 @@ type Member interface {
 	// Next waits for records of the partitions that the member owns.
 	Next(context.Context) ([]tidemark.Record, error)
 	Commit(context.Context, []tidemark.Position) error
-	Owned() []tidemark.Assignment
+	// Owned names the partitions that the member owns now; where it stands there does not matter.
+	Owned() []tidemark.Position
 }
 
 // Service is the relay of one topic. Make it with [New], serve its [Service.Handler], and [Service.Run] it.

@@ -59,7 +59,7 @@ func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
 // ownership is what the member owned a moment ago.
 type ownership struct {
 	asked time.Time
-	owned []tidemark.Assignment
+	owned []tidemark.Position
 }
 
 func (o *ownership) includes(m Member, r tidemark.Record) bool {
@@ -69,9 +69,9 @@ func (o *ownership) includes(m Member, r tidemark.Record) bool {
 	return owns(o.owned, spot{r.Topic, r.Partition})
 }
 
-func owns(owned []tidemark.Assignment, p spot) bool {
-	return slices.ContainsFunc(owned, func(a tidemark.Assignment) bool {
-		return a.Topic == p.topic && slices.Contains(a.Partitions, p.partition)
+func owns(owned []tidemark.Position, at spot) bool {
+	return slices.ContainsFunc(owned, func(p tidemark.Position) bool {
+		return p.Topic == at.topic && p.Partition == at.partition
 	})
 }
 
@@ -104,7 +104,7 @@ func (p *progress) done(r tidemark.Record) {
 // due returns what is to be committed: what is worked and flushed, of the
 // partitions that are still ours. What is not ours any more is forgotten, lest a
 // late commit of ours takes the new owner's progress back.
-func (p *progress) due(owned []tidemark.Assignment, flushed vector) []tidemark.Position {
+func (p *progress) due(owned []tidemark.Position, flushed vector) []tidemark.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var positions []tidemark.Position

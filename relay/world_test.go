@@ -191,16 +191,15 @@ func (w *member) Commit(_ context.Context, at []tidemark.Position) error {
 	return nil
 }
 
-func (w *member) Owned() []tidemark.Assignment {
+func (w *member) Owned() (owned []tidemark.Position) {
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
-	a := tidemark.Assignment{Topic: topic}
 	for i := range w.m.logs {
 		if w.owns(i) {
-			a.Partitions = append(a.Partitions, int32(i))
+			owned = append(owned, tidemark.Position{Topic: topic, Partition: int32(i), Next: tidemark.Unseen})
 		}
 	}
-	return []tidemark.Assignment{a}
+	return owned
 }
 
 func (m *memory) lag() (lag int64) {

@@ -1,0 +1,83 @@
+// Command crm-events brings the events of a Kafka topic to browsers, and works on
+// them as a member of a consumer group: the service that Tidemark watches in its
+// reference deployment.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aetherlink/tidemark/kafka"
+	"github.com/aetherlink/tidemark/relay"
+)
+
+// version is set by the linker: -X main.version=1.2.3.
+var version = "0.1.0-dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// serve runs until ctx ends. Then the streams end first, the member leaves the
+// group after its last commit, and the server is closed at last, so that health
+// and metrics answer throughout.
+func serve(ctx context.Context, s settings) (err error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	cluster := kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Log: log}
+	member, err := kafka.OpenMember(cluster, kafka.MemberOptions{
+		Group: s.relay.Group, Topics: []string{s.relay.Topic}, Reset: kafka.Reset(s.reset), InstanceID: s.instance,
+		MaxRecords: int(math.Ceil(s.relay.WorkRate)), // a second of slowed down work; more would be kept from other replicas
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leave(member)) }()
+	service, err := relay.New(relay.Options{
+		Config: s.relay, Source: topic{cluster, s.relay.Topic}, Member: member, Version: version, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	log.Info("crm-events listens", "address", listener.Addr(), "topic", s.relay.Topic, "group", s.relay.Group)
+	server := &http.Server{Handler: service.Handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error {
+		defer server.Close()
+		return service.Run(ctx)
+	})
+	parts.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	return parts.Wait()
+}
+
+// leave leaves the group, so that the others get our partitions at once.
+func leave(member *kafka.Member) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return member.Close(ctx)
+}
