@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/rules"
@@ -71,46 +72,46 @@ func (e *Engine) api() *v1.API {
 		external = v1.GlobalURLOptions{ListenAddress: e.external.Host, Host: e.external.Host, Scheme: e.external.Scheme}
 	)
 	return v1.NewAPI(
-		e.queries,     // qe
-		e.Storage,     // q
-		nil,           // apV2: nothing is written
-		shown{e},      // eq
-		pools,         // spsr
-		targets,       // tr
-		alertmanagers, // ar
-		settings,      // configFunc
-		nil,           // flagsMap
-		external,      // globalURLOptions
-		ready,         // readyFunc
-		nil,           // db: only for the paths that Handler refuses, and for administrators
-		"",            // dbDir
-		false,         // enableAdmin
-		false,         // enableSearch
-		0,             // maxSearchLimit
-		e.Log,         // logger
-		ruleGroups,    // rr
-		50_000_000,    // remoteReadSampleLimit, Prometheus' default
-		10,            // remoteReadConcurrencyLimit, Prometheus' default
-		1<<20,         // remoteReadMaxBytesInFrame, Prometheus' default
-		false,         // isAgent
-		nil,           // corsOrigin: see sameOrigin
-		runtimeInfo,   // runtimeInfo
-		build,         // buildInfo
-		notes,         // notificationsGetter
-		noNotes,       // notificationsSub
-		e.registry,    // gatherer
-		e.registry,    // registerer
-		nil,           // statsRenderer
-		false,         // rwEnabled
-		nil,           // acceptRemoteWriteProtoMsgs
-		false,         // otlpEnabled
-		false,         // otlpDeltaToCumulative
-		false,         // otlpNativeDeltaIngestion
-		lookback,      // lookbackDelta
-		false,         // enableTypeAndUnitLabels
-		false,         // appendMetadata
-		nil,           // overrideErrorCode
-		nil,           // featureRegistry
+		e.queries,                // qe
+		e.Storage,                // q
+		nil,                      // apV2: nothing is written
+		shown{e},                 // eq
+		pools,                    // spsr
+		targets,                  // tr
+		alertmanagers,            // ar
+		settings,                 // configFunc
+		nil,                      // flagsMap
+		external,                 // globalURLOptions
+		ready,                    // readyFunc
+		nil,                      // db: only for the paths that Handler refuses, and for administrators
+		"",                       // dbDir
+		false,                    // enableAdmin
+		false,                    // enableSearch
+		0,                        // maxSearchLimit
+		e.Log,                    // logger
+		ruleGroups,               // rr
+		50_000_000,               // remoteReadSampleLimit, Prometheus' default
+		10,                       // remoteReadConcurrencyLimit, Prometheus' default
+		1<<20,                    // remoteReadMaxBytesInFrame, Prometheus' default
+		false,                    // isAgent
+		nil,                      // corsOrigin: see sameOrigin
+		runtimeInfo,              // runtimeInfo
+		build,                    // buildInfo
+		notes,                    // notificationsGetter
+		noNotes,                  // notificationsSub
+		e.registry,               // gatherer
+		prometheus.NewRegistry(), // registerer: of one handler's counters, so that there may be several
+		nil,                      // statsRenderer
+		false,                    // rwEnabled
+		nil,                      // acceptRemoteWriteProtoMsgs
+		false,                    // otlpEnabled
+		false,                    // otlpDeltaToCumulative
+		false,                    // otlpNativeDeltaIngestion
+		lookback,                 // lookbackDelta
+		false,                    // enableTypeAndUnitLabels
+		false,                    // appendMetadata
+		nil,                      // overrideErrorCode
+		nil,                      // featureRegistry
 		v1.OpenAPIOptions{ExternalURL: e.ExternalURL, Version: prometheusVersion},
 		e.parser,     // promqlParser
 		false,        // enableQueryCost

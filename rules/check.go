@@ -90,7 +90,11 @@ func problem(file string, source []string, err error) Problem {
 // begins at its node. One in a block ("expr: |") begins on the next line, and its
 // lines are the file's without the indentation.
 func locate(source []string, line, column int, syntax parser.ParseErr) (errLine, errColumn int) {
-	before := syntax.Query[:min(int(syntax.PositionRange.Start), len(syntax.Query))]
+	start := min(int(syntax.PositionRange.Start), len(syntax.Query))
+	before := syntax.Query[:start]
+	if strings.TrimSpace(syntax.Query[start:]) == "" { // it ends too early: after its last word
+		before = strings.TrimRight(before, " \n")
+	}
 	down := strings.Count(before, "\n")
 	right := len(before) - strings.LastIndex(before, "\n") - 1
 	begin := source[line-1][min(column-1, len(source[line-1])):]

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
 )
 
 // packPrefix marks the name of a rule file that is one of ours.
@@ -43,15 +44,17 @@ func expand(patterns []string) (files []string, err error) {
 }
 
 // loader is Prometheus' rules.GroupLoader over files and packs. It makes every
-// duration shorter by speed.
+// duration shorter by speed, and keeps the groups' order, which Prometheus does not
+// need and loses: a group sees at the same moment what those before it recorded.
 type loader struct {
 	parser parser.Parser
 	speed  float64
 	log    *slog.Logger
+	order  []string
 }
 
 // Load reads one file.
-func (l loader) Load(file string, ignoreUnknown bool, names model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
+func (l *loader) Load(file string, ignoreUnknown bool, names model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
 	text, err := read(file)
 	if err != nil {
 		return nil, []error{err}
@@ -62,11 +65,12 @@ func (l loader) Load(file string, ignoreUnknown bool, names model.ValidationSche
 	}
 	for i := range groups.Groups {
 		l.hurry(&groups.Groups[i])
+		l.order = append(l.order, rules.GroupKey(file, groups.Groups[i].Name))
 	}
 	return groups, nil
 }
 
-func (l loader) hurry(g *rulefmt.RuleGroup) {
+func (l *loader) hurry(g *rulefmt.RuleGroup) {
 	g.Interval = model.Duration(faster(time.Duration(g.Interval), l.speed))
 	if g.QueryOffset != nil {
 		*g.QueryOffset = model.Duration(faster(time.Duration(*g.QueryOffset), l.speed))
@@ -79,7 +83,7 @@ func (l loader) hurry(g *rulefmt.RuleGroup) {
 }
 
 // Parse parses one expression and shortens its windows, steps and offsets.
-func (l loader) Parse(query string) (parser.Expr, error) {
+func (l *loader) Parse(query string) (parser.Expr, error) {
 	expr, err := l.parser.ParseExpr(query)
 	if err != nil {
 		return nil, err

@@ -16,11 +16,9 @@ import (
 	"embed"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
 	"sync"
 	"time"
 
@@ -167,23 +165,20 @@ func (e *Engine) load() error {
 		return problems
 	}
 	e.guard = &guard{query: rules.EngineQueryFunc(e.queries, e.Storage), held: map[string]map[uint64]*asked{}}
+	l := &loader{parser: e.parser, speed: e.Speed, log: e.Log}
 	manager := rules.NewManager(&rules.ManagerOptions{
 		ExternalURL: e.external, QueryFunc: e.guard.ask, NotifyFunc: func(context.Context, string, ...*rules.Alert) {},
 		AppendableV2: e.Storage, Queryable: e.Storage, Logger: e.Log, Registerer: e.registry, Parser: e.parser,
 		OutageTolerance: faster(outageTolerance, e.Speed), ForGracePeriod: faster(forGracePeriod, e.Speed),
-		GroupLoader: loader{parser: e.parser, speed: e.Speed, log: e.Log},
+		GroupLoader: l,
 	})
 	loaded, errs := manager.LoadGroups(faster(e.Interval, e.Speed), labels.EmptyLabels(), e.ExternalURL, nil, false, files...)
 	if len(errs) > 0 {
 		return fmt.Errorf("load rules: %w", errs[0])
 	}
-	for _, name := range slices.Sorted(maps.Keys(loaded)) {
-		e.groups = append(e.groups, &group{Group: loaded[name]})
+	for _, key := range l.order {
+		e.groups = append(e.groups, &group{Group: loaded[key]})
 	}
-	// Pack and file order is the order in which recorded series become visible to others.
-	slices.SortStableFunc(e.groups, func(a, b *group) int {
-		return cmp.Compare(slices.Index(files, a.File()), slices.Index(files, b.File()))
-	})
 	e.guard.about = aboutKafka(e.groups)
 	return nil
 }
