@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,9 +33,13 @@ func TestBrokerThatHangsTakesOnlyItsOwnPartAway(t *testing.T) {
 			w.commit(g, "orders", 7, 7, 7, 7)
 		}
 		c := w.collector()
-		look(t, c)
 		hung := w.cluster.CoordinatorFor("a")
-		w.net.swallow([]string{"9092", "9093", "9094"}[hung], true)
+		if err := w.cluster.MoveTopicPartition("orders", 0, hung); err != nil {
+			t.Fatal(err)
+		}
+		look(t, c)
+		port := fmt.Sprint(9092 + hung)
+		w.net.swallow(port, true)
 
 		began := time.Now()
 		s := look(t, c)
@@ -56,7 +61,7 @@ func TestBrokerThatHangsTakesOnlyItsOwnPartAway(t *testing.T) {
 			}
 		}
 
-		w.net.swallow([]string{"9092", "9093", "9094"}[hung], false)
+		w.net.swallow(port, false)
 		time.Sleep(15 * time.Second)
 		s = look(t, c)
 		for _, name := range groups {

@@ -5,8 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -29,6 +29,7 @@ func hintFor(err error) string {
 	var (
 		name      *net.DNSError
 		record    tls.RecordHeaderError
+		handshake handshakeError
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		early     *kgo.ErrFirstReadEOF
@@ -38,7 +39,7 @@ func hintFor(err error) string {
 		return fmt.Sprintf("The name %q does not resolve here. If it is not in your configuration, a broker has told it: "+
 			"brokers hand out their advertised listeners, and this one is meant for clients elsewhere, often inside Docker. "+
 			"Add a listener for the outside to the broker, or let the name resolve here.", name.Name)
-	case errors.As(err, &record), strings.Contains(err.Error(), "first record does not look like a TLS handshake"):
+	case errors.As(err, &record), errors.As(err, &handshake) && errors.Is(err, io.EOF):
 		return "The port speaks plaintext, we spoke TLS. Set tls: {enabled: false}, or use the broker's TLS port."
 	case errors.As(err, &authority):
 		return "The broker's certificate is signed by an authority that is not known here. Set tls.ca to the file of the authority that signed it."

@@ -41,11 +41,23 @@ func (t TLS) handshake(ctx context.Context, conn net.Conn, address string) (net.
 		if err = secure.HandshakeContext(ctx); err == nil {
 			return secure, nil
 		}
-		err = fmt.Errorf("tls handshake with %s: %w", address, err)
+		err = handshakeError{address, err}
 	}
 	_ = conn.Close()
 	return nil, err
 }
+
+// handshakeError tells a failed handshake from whatever else a dial ends with.
+type handshakeError struct {
+	address string
+	err     error
+}
+
+func (e handshakeError) Error() string {
+	return fmt.Sprintf("tls handshake with %s: %v", e.address, e.err)
+}
+
+func (e handshakeError) Unwrap() error { return e.err }
 
 func (t TLS) load(address string) (*tls.Config, error) {
 	host, _, err := net.SplitHostPort(address)
