@@ -200,6 +200,7 @@ func TestBrokerThatDiesTakesNothingAwayForLong(t *testing.T) {
 		if err := w.cluster.RemoveNode(1); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(15 * time.Second)
 		s := look(t, c)
 		check(t, "groups in the look that finds out", len(s.Groups), 9)
 		for _, p := range s.Partitions {
