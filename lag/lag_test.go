@@ -252,8 +252,8 @@ func TestWeekOfAPartitionTakesThreeKilobytes(t *testing.T) {
 	ends := wild()
 	before := heap()
 	h := lag.New(lag.Options{})
-	for i, end := range ends {
-		h.Observe(wide(start.Add(time.Duration(i)*tick), end, partitions))
+	for i := 0; i < len(ends); i += 8 { // every two minutes: a line is full after some hours
+		h.Observe(wide(start.Add(time.Duration(i)*tick), ends[i], partitions))
 	}
 	each := (heap() - before) / partitions
 	runtime.KeepAlive(ends)
