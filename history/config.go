@@ -32,7 +32,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("history.partitions is %q; it must be none, pipelines, lagging or all", c.Partitions)
 	}
 	for name := range c.Labels {
-		if !model.LabelName(name).IsValidLegacy() || name == model.MetricNameLabel {
+		if !model.LegacyValidation.IsValidLabelName(name) || name == model.MetricNameLabel {
 			return fmt.Errorf("history.labels has %q, which is no name for a label; letters, digits and _ are", name)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
@@ -216,7 +217,7 @@ func (s *Store) put(batch storage.AppenderV2, sample tidemark.Sample, e *entry, 
 
 func (s *Store) labels(of tidemark.Series) labels.Labels {
 	b := labels.NewBuilder(s.constant)
-	b.Set(labels.MetricName, of.Name)
+	b.Set(model.MetricNameLabel, of.Name)
 	for name, value := range of.Labels() {
 		b.Set(name, value)
 	}

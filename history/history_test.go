@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
@@ -58,7 +59,7 @@ func found(t *testing.T, s *history.Store, group string) (values, series string)
 	}
 	defer q.Close()
 	set := q.Select(t.Context(), true, nil,
-		labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "lag"),
+		labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "lag"),
 		labels.MustNewMatcher(labels.MatchEqual, "consumergroup", group))
 	var words []string
 	for set.Next() {
@@ -129,7 +130,7 @@ func TestRoundIsWrittenWholeOrNotAtAll(t *testing.T) {
 	defer closed(t, s)
 	// A rule of the same name has written a later value of mail's lag.
 	rule := s.Storage().AppenderV2(t.Context())
-	mail := labels.FromStrings(labels.MetricName, "lag", "cluster", "main", "consumergroup", "mail", "instance", "a:1", "job", "tidemark")
+	mail := labels.FromStrings(model.MetricNameLabel, "lag", "cluster", "main", "consumergroup", "mail", "instance", "a:1", "job", "tidemark")
 	if _, err := rule.Append(0, mail, 0, noon.Add(time.Minute).UnixMilli(), 7, nil, nil, storage.AOptions{}); err != nil {
 		t.Fatal(err)
 	}
