@@ -23,15 +23,44 @@ type topic struct {
 // and the rates that follow, worked out once for all groups that read it.
 type arrivals struct {
 	strip
-	ends        [slots]int64
-	id          int32
-	leader      int32
-	short, long tidemark.Rate
-	latest      float64
+	ends   [slots]int64
+	id     int32
+	leader int32
+	in     influx
+}
+
+// influx is how much arrives, at one log or at several together.
+type influx struct {
+	short, long sum     // over the two windows
+	latest      float64 // per second since the look before, as far as known
+}
+
+// unseen returns the influx of a log that nobody told us of.
+func unseen() influx { return influx{short: sum{unknown: 1}, long: sum{unknown: 1}} }
+
+func (in *influx) add(other influx) {
+	in.short.add(other.short)
+	in.long.add(other.long)
+	in.latest += other.latest
+}
+
+// recent returns the most that may have arrived per second since the commit before
+// last, for commits with that period.
+func (in *influx) recent(period time.Duration, w windows) float64 {
+	r := max(in.latest, in.short.perSecond)
+	if period > w.short {
+		r = max(r, in.long.perSecond)
+	}
+	return r
+}
+
+// quiet says that nothing arrives, and that this is known.
+func (in *influx) quiet() bool {
+	return in.short.unknown == 0 && in.short.perSecond == 0 && in.latest == 0
 }
 
 // observeTopic takes in one topic of a snapshot. A new topic id is a new log.
-func (m *Model) observeTopic(seen *tidemark.Topic, now time.Time, interval time.Duration) {
+func (m *Model) observeTopic(seen *tidemark.Topic, now time.Time) {
 	t := m.topics[seen.Name]
 	if t == nil || t.id != seen.ID {
 		t = &topic{id: seen.ID}
@@ -40,7 +69,7 @@ func (m *Model) observeTopic(seen *tidemark.Topic, now time.Time, interval time.
 	t.seen = now
 	t.match(seen.Partitions)
 	for i := range seen.Partitions {
-		t.logs[i].observe(&seen.Partitions[i], interval, m.windows)
+		t.logs[i].observe(&seen.Partitions[i], m.windows)
 	}
 }
 
@@ -78,21 +107,21 @@ func byID(a arrivals, id int32) int { return cmp.Compare(a.id, id) }
 
 // observe takes in where the log ends now. An end that fell begins a new epoch:
 // the topic was made anew, or its tail was lost to an unclean election.
-func (a *arrivals) observe(l *tidemark.Log, interval time.Duration, w windows) {
+func (a *arrivals) observe(l *tidemark.Log, w windows) {
 	a.leader = l.Leader
 	if l.Reason.Blinds() || l.End < 0 {
-		a.short, a.long, a.latest = tidemark.Rate{}, tidemark.Rate{}, 0
+		a.in = unseen()
 		return
 	}
 	at := l.At.UnixNano()
 	if at <= a.newest() {
 		return
 	}
-	if a.n > 0 && (l.End < a.ends[a.n-1] || at-a.newest() > maxMissed*int64(interval)) {
+	if a.n > 0 && (l.End < a.ends[a.n-1] || at-a.newest() > maxMissed*int64(w.look)) {
 		a.strip = strip{}
 	}
 	dropped := a.add(at, a.settled(w.spacing(), true), w)
 	keep(&a.ends, dropped, a.n, l.End)
 	c := course{at: a.at, value: a.ends, n: a.n}
-	a.short, a.long, a.latest = c.rate(w.short), c.rate(w.long), c.latest()
+	a.in = influx{short: sumOf(c.rate(w.short)), long: sumOf(c.rate(w.long)), latest: c.latest()}
 }

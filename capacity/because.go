@@ -88,19 +88,27 @@ func (l *look) becauseDone() string {
 	if l.total.Records == 0 {
 		return fmt.Sprintf("read to the end of %s%s", partitions(l.total.Partitions), l.arriving())
 	}
-	return fmt.Sprintf("%s, in flight%s, commits move every %s", records(l.total.Records), l.arriving(), lasting(max(l.whole.period, l.interval)))
+	return fmt.Sprintf("%s, in flight%s, commits move every %s", records(l.total.Records), l.arriving(), lasting(max(l.whole.period, l.windows.look)))
 }
 
+// becauseStalled names the stuck partition with the most lag and its owner, unless
+// all of several are stuck: then the group is.
 func (l *look) becauseStalled() string {
-	if l.whole.stuck == l.lagging() && l.owned(l.frozen.deepest) {
-		return fmt.Sprintf("no commit for %s%s; %s; %s", lasting(l.silent()), l.usually(), records(l.frozen.lag), members(len(l.seen.Members)))
-	}
 	row := &l.rows[l.frozen.deepest]
-	owner := "owned by nobody"
+	owner := "nobody"
 	if l.owned(l.frozen.deepest) {
-		owner = "owned by " + l.member(int(l.crew.owners[l.frozen.deepest]))
+		owner = l.member(int(l.crew.owners[l.frozen.deepest]))
 	}
-	return fmt.Sprintf("no commit on %s/%d for %s%s; %s there; %s", row.Topic, row.ID, lasting(l.silent()), l.usually(), records(l.frozen.deepestLag), owner)
+	since := lasting(l.silent()) + l.usually()
+	switch stuck := l.whole.stuck; {
+	case stuck == len(l.rows) && stuck > 1:
+		return fmt.Sprintf("no commit for %s; %s; %s", since, records(l.frozen.lag), members(len(l.seen.Members)))
+	case stuck == 1:
+		return fmt.Sprintf("no commit on %s/%d for %s; %s there; owned by %s", row.Topic, row.ID, since, records(l.frozen.lag), owner)
+	default:
+		return fmt.Sprintf("no commit on %d of %s, on %s/%d for %s; %s there; owned by %s",
+			stuck, partitions(len(l.rows)), row.Topic, row.ID, since, records(l.frozen.deepestLag), owner)
+	}
 }
 
 func (l *look) silent() time.Duration {
@@ -113,17 +121,6 @@ func (l *look) usually() string {
 		return " since it is watched"
 	}
 	return " although they usually come every " + lasting(usual)
-}
-
-// lagging counts the partitions with records to read.
-func (l *look) lagging() int {
-	n := 0
-	for i := range l.rows {
-		if lag, known := l.rows[i].Lag(); known && lag > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // arriving says what comes in, as far as that is known.

@@ -31,6 +31,7 @@ func (c *commits) last(n int) int64 {
 type turn struct {
 	strip   *strip
 	dropped int
+	before  int64 // the moment of the look before
 	now     int64
 	blocked bool // nobody reads, or partitions are changing hands: no commit is to be expected
 }
@@ -56,7 +57,7 @@ func (c *commits) observe(row *tidemark.Partition, last int64, owner uint32, t t
 		// What was read while nobody read says nothing about the newcomer.
 		c.from, c.since = t.now, t.now
 	case row.Committed > last:
-		c.learn(t.now)
+		c.learn(t)
 		c.since = t.now
 	case t.blocked || moved || c.since == 0:
 		c.since = t.now
@@ -67,13 +68,15 @@ func (c *commits) observe(row *tidemark.Partition, last int64, owner uint32, t t
 	return moved
 }
 
-// learn takes in one more wait for a commit to move, from when records waited. A
-// wait over three usual ones is a fault that ended, not a habit.
-func (c *commits) learn(now int64) {
-	if c.since == 0 {
-		return
+// learn takes in one more wait for a commit to move: since records were first seen
+// waiting, or since the look before. A wait over three usual ones is a fault that
+// ended, not a habit.
+func (c *commits) learn(t turn) {
+	since := c.since
+	if since == 0 {
+		since = t.before
 	}
-	wait := float32(time.Duration(now - c.since).Seconds())
+	wait := float32(time.Duration(t.now - since).Seconds())
 	switch {
 	case c.period == 0:
 		c.period = wait
@@ -95,6 +98,17 @@ func (c *commits) silent(now int64) time.Duration {
 	return time.Duration(now - c.since)
 }
 
+// rate returns how fast the commits advance over a window, counting the moments of
+// s from number start on. Most partitions of most groups stand still, and these
+// must cost little.
+func (c *commits) rate(s *strip, start int, window time.Duration) tidemark.Rate {
+	if start < s.n && s.at[start] >= c.from && c.at[start] == c.at[s.n-1] && c.at[start] >= 0 {
+		return tidemark.Rate{Known: s.n-start >= 3}
+	}
+	seen := c.course(s, start)
+	return seen.rateOfAdvances(window, c.usual())
+}
+
 // course returns the commits at the moments of s from number start on.
 func (c *commits) course(s *strip, start int) course {
 	var seen course
@@ -106,23 +120,25 @@ func (c *commits) course(s *strip, start int) course {
 	return seen
 }
 
-// addTo adds the commits to a total over the moments of s from number start on,
-// and returns how many of them count. The others add what was known next to them,
-// so that the total does not jump when a partition comes or goes.
-func (c *commits) addTo(total *course, s *strip, start int) (counted int) {
+// addTo adds the commits to a tide over the moments of s from number start on.
+// Moments that do not count add what was known next to them, so that the total
+// does not jump when a partition comes or goes.
+func (c *commits) addTo(t *tide, s *strip, start int) {
 	first := start
 	for first < s.n && (s.at[first] < c.from || c.at[first] < 0) {
 		first++
 	}
 	if first == s.n {
-		return 0
+		return
 	}
 	value := c.at[first]
 	for i := start; i < s.n; i++ {
+		if i >= first {
+			t.counted[i-start]++
+		}
 		if i > first && c.at[i] >= 0 {
 			value = c.at[i]
 		}
-		total.value[i-start] += value
+		t.commits.value[i-start] += value
 	}
-	return s.n - first
 }

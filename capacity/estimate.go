@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -16,7 +15,7 @@ type look struct {
 	rows     []tidemark.Partition
 	group    *group
 	crew     *crew
-	interval time.Duration
+	windows  windows
 	start    int    // the first of the group's moments that counts
 	name     string // of the topic that was asked for last
 	topic    *topic
@@ -34,9 +33,12 @@ func (l *look) estimate() tidemark.Estimate {
 	for i := range l.rows {
 		partitions[i] = l.partition(i)
 	}
+	for i := range l.crew.tides {
+		l.whole.merge(&l.crew.tides[i])
+	}
 	markHot(partitions)
 	l.total.Complete = l.total.Complete && !l.seen.Reason.Blinds()
-	l.in, l.out = l.whole.in.rate(), l.whole.out(l.model.windows.short)
+	l.in, l.out = l.whole.in.short.rate(), l.whole.out(l.windows.short)
 	state := l.state()
 	drain := l.drain(state)
 	l.learn()
@@ -72,7 +74,7 @@ func (l *look) begin() {
 	}
 }
 
-// partition estimates one partition and adds it to what its owner and the group have.
+// partition estimates one partition and adds it to what its owner has.
 func (l *look) partition(i int) tidemark.PartitionEstimate {
 	row, c := &l.rows[i], &l.group.partitions[i]
 	lag, known := row.Lag()
@@ -81,40 +83,33 @@ func (l *look) partition(i int) tidemark.PartitionEstimate {
 
 	e := tidemark.PartitionEstimate{Topic: row.Topic, ID: row.ID, Reason: row.Reason}
 	e.TimeLag = l.model.timeLag(*row, lag, known, l.seen.At)
-	var latest float64
-	var long tidemark.Rate
+	in := unseen()
 	if a := l.log(row); a != nil {
-		e.Arrivals, long, latest = a.short, a.long, a.latest
+		in = a.in
 	}
+	e.Arrivals = in.short.rate()
 	blind := row.Reason.Blinds() || l.seen.Reason.Blinds()
-	if !blind && row.Committed >= 0 {
-		seen := c.course(&l.group.strip, l.start)
-		e.Consumption = seen.rateOfAdvances(l.model.windows.short, c.usual())
+	committed := row.Committed >= 0 && !blind
+	if committed {
+		e.Consumption = c.rate(&l.group.strip, l.start, l.windows.short)
 	}
-	e.State, e.Reason = l.partitionState(i, &e, lag, known, latest)
+	e.State, e.Reason = l.partitionState(i, &e, &in, lag, known)
 
-	for _, t := range []*tide{l.crew.of(i), &l.whole} {
-		t.partitions++
-		t.in.add(e.Arrivals)
-		t.inLong.add(long)
-		t.inLatest += latest
-		t.period = max(t.period, c.usual())
-		if blind {
-			t.blind++
-		}
-		if row.Committed >= 0 && !blind {
-			t.committed++
-			if c.addTo(&t.commits, &l.group.strip, l.start) < 3 {
-				t.young++
-			}
-		}
-		t.deepen(i, lag)
+	t := l.crew.of(i)
+	t.partitions++
+	t.in.add(in)
+	t.period = max(t.period, c.usual())
+	t.deepen(i, lag)
+	if blind {
+		t.blind++
+	}
+	if committed {
+		t.committed++
+		c.addTo(t, &l.group.strip, l.start)
 	}
 	if e.State == tidemark.Stalled || e.State == tidemark.Stopped {
-		l.crew.of(i).stuck++
-		l.whole.stuck++
-		l.frozen.in.add(e.Arrivals)
-		l.frozen.inLong.add(long)
+		t.stuck++
+		l.frozen.in.add(in)
 		l.frozen.deepen(i, lag)
 	}
 	return e
@@ -135,7 +130,7 @@ func (l *look) learn() {
 		l.group.service.streaks = nil
 		return
 	}
-	l.group.service.observe(l.crew, l.group.newest(), l.model.windows, l.interval)
+	l.group.service.observe(l.crew, l.group.newest(), l.windows)
 }
 
 // skew returns how many times the mean lag the deepest partition has. 12 records
@@ -202,11 +197,10 @@ func (l *look) drain(state tidemark.State) tidemark.Drain {
 	longest := tidemark.Drain{Known: true}
 	for i := range l.crew.tides {
 		t := &l.crew.tides[i]
-		out := t.out(l.model.windows.short)
-		if t.partitions == 0 || t.inFlight(out, l.interval) {
+		if t.partitions == 0 || t.inFlight(l.windows) {
 			continue
 		}
-		d := Backlog{Records: float64(t.lag), Arrivals: t.in.rate(), Capacity: out}.Drain()
+		d := Backlog{Records: float64(t.lag), Arrivals: t.in.short.rate(), Capacity: t.out(l.windows.short)}.Drain()
 		if !d.Known || d.P50 > longest.P50 {
 			d.Consumer, d.Topic, d.Partition = l.member(i), l.rows[t.deepest].Topic, l.rows[t.deepest].ID
 			longest = d
@@ -231,13 +225,13 @@ func (l *look) member(i int) string {
 // left out: no consumer more helps them. Source: capacity.md 2.3.
 func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Replicas {
 	r := tidemark.Replicas{Have: l.have(), Useful: len(l.rows)}
-	arrivals := l.whole.in.rate()
+	arrivals := l.whole.in.short.rate()
 	if !l.total.Complete || !service.Known || !arrivals.Known {
 		return r
 	}
-	d := Demand{Arrivals: max(arrivals.PerSecond, l.whole.inLong.perSecond), Backlog: float64(l.total.Records)}
+	d := Demand{Arrivals: max(arrivals.PerSecond, l.whole.in.long.perSecond), Backlog: float64(l.total.Records)}
 	if l.whole.stuck < l.whole.partitions {
-		d.Arrivals -= max(l.frozen.in.perSecond, l.frozen.inLong.perSecond)
+		d.Arrivals -= max(l.frozen.in.short.perSecond, l.frozen.in.long.perSecond)
 		d.Backlog -= float64(l.frozen.lag)
 	}
 	if state == tidemark.Idle || state == tidemark.CaughtUp {

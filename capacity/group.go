@@ -29,7 +29,7 @@ type span struct {
 }
 
 // observeGroup takes in one group of a snapshot and says what follows.
-func (m *Model) observeGroup(s *tidemark.Snapshot, seen *tidemark.Group, interval time.Duration) tidemark.Estimate {
+func (m *Model) observeGroup(s *tidemark.Snapshot, seen *tidemark.Group) tidemark.Estimate {
 	g := m.groups[seen.Name]
 	if g == nil {
 		g = &group{}
@@ -40,9 +40,9 @@ func (m *Model) observeGroup(s *tidemark.Snapshot, seen *tidemark.Group, interva
 	g.match(rows)
 	m.crew.assign(seen.Members, g)
 	if at := seen.At.UnixNano(); !seen.Reason.Blinds() && at > g.newest() {
-		g.observe(seen, rows, &m.crew, interval, m.windows)
+		g.observe(seen, rows, &m.crew, m.windows)
 	}
-	l := look{model: m, snapshot: s, seen: seen, rows: rows, group: g, crew: &m.crew, interval: interval}
+	l := look{model: m, snapshot: s, seen: seen, rows: rows, group: g, crew: &m.crew, windows: m.windows}
 	return l.estimate()
 }
 
@@ -94,28 +94,25 @@ func (g *group) matches(rows []tidemark.Partition) bool {
 }
 
 // observe takes in the commits of one look.
-func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *crew, interval time.Duration, w windows) {
+func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *crew, w windows) {
 	at := seen.At.UnixNano()
-	if g.n > 0 && at-g.newest() > maxMissed*int64(interval) {
+	if g.n > 0 && at-g.newest() > maxMissed*int64(w.look) {
 		g.from = at
 	}
 	empty := len(seen.Members) == 0
-	before := g.n
+	t := turn{strip: &g.strip, before: g.newest(), now: at}
+	remembered := g.n
 	advanced := g.advances(rows)
 	if advanced && empty && g.empty {
 		g.loner = at
 	}
-	dropped := g.add(at, g.settled(max(w.spacing(), g.period()), g.advanced), w)
+	t.dropped = g.add(at, g.settled(max(w.spacing(), g.period()), g.advanced), w)
 	g.advanced, g.empty = advanced, empty
-	t := turn{strip: &g.strip, dropped: dropped, now: at, blocked: seen.Rebalancing() || empty && !g.alone(w)}
+	t.blocked = seen.Rebalancing() || empty && !g.alone(w)
 	for i := range rows {
 		c := &g.partitions[i]
-		last := tidemark.Unseen
-		if before > 0 {
-			// add has moved the moments but not yet the values.
-			last = c.last(before)
-		}
-		if c.observe(&rows[i], last, who.badge(i), t) {
+		// The strip has moved on already, the commits follow in observe.
+		if c.observe(&rows[i], c.last(remembered), who.badge(i), t) {
 			who.of(i).moved = true
 		}
 	}
@@ -168,11 +165,12 @@ func (c *crew) assign(members []tidemark.Member, g *group) {
 	c.tides = slices.Grow(c.tides[:0], len(members)+1)[:len(members)+1]
 	clear(c.tides)
 	c.badges = append(c.badges[:0], make([]uint32, len(members)+1)...)
-	for i, member := range members {
-		c.badges[i] = badgeOf(member.ID)
-		for _, a := range member.Assigned {
+	for i := range members {
+		c.badges[i] = badgeOf(members[i].ID)
+		for _, a := range members[i].Assigned {
+			sp := g.span(a.Topic)
 			for _, id := range a.Partitions {
-				if p, found := g.find(a.Topic, id); found {
+				if p, found := g.find(sp, id); found {
 					c.owners[p] = int32(i)
 				}
 			}
@@ -182,8 +180,6 @@ func (c *crew) assign(members []tidemark.Member, g *group) {
 
 func (c *crew) of(partition int) *tide     { return &c.tides[c.owners[partition]] }
 func (c *crew) badge(partition int) uint32 { return c.badges[c.owners[partition]] }
-func (c *crew) nobody() *tide              { return &c.tides[len(c.tides)-1] }
-func (c *crew) owned(partition int) bool   { return int(c.owners[partition]) < len(c.tides)-1 }
 
 // badgeOf makes a member's id small enough to remember per partition.
 func badgeOf(id string) uint32 {
@@ -192,14 +188,18 @@ func badgeOf(id string) uint32 {
 	return max(1, h.Sum32())
 }
 
-// find returns the number of a partition of the group.
-func (g *group) find(topic string, id int32) (int, bool) {
-	s, found := slices.BinarySearchFunc(g.spans, topic, func(s span, t string) int { return cmp.Compare(s.topic, t) })
+// span returns the partitions of a topic, an empty one if there are none.
+func (g *group) span(topic string) span {
+	i, found := slices.BinarySearchFunc(g.spans, topic, func(s span, t string) int { return cmp.Compare(s.topic, t) })
 	if !found {
-		return 0, false
+		return span{}
 	}
-	sp := g.spans[s]
-	if i := sp.from + int(id); i < sp.to && g.partitions[i].id == id {
+	return g.spans[i]
+}
+
+// find returns the number of a partition. Its id is its place, unless some are missing.
+func (g *group) find(sp span, id int32) (int, bool) {
+	if i := sp.from + int(id); id >= 0 && i < sp.to && g.partitions[i].id == id {
 		return i, true
 	}
 	i, found := slices.BinarySearchFunc(g.partitions[sp.from:sp.to], id, func(c commits, id int32) int { return cmp.Compare(c.id, id) })

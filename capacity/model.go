@@ -56,13 +56,13 @@ func New(o Options) *Model {
 // Observe takes in one more snapshot and returns an estimate for each of its
 // groups, in their order. The snapshot is only read.
 func (m *Model) Observe(s *tidemark.Snapshot) []tidemark.Estimate {
-	interval := m.interval(s.Began)
+	m.windows.look = m.interval(s.Began)
 	for i := range s.Topics {
-		m.observeTopic(&s.Topics[i], s.Began, interval)
+		m.observeTopic(&s.Topics[i], s.Began)
 	}
 	estimates := make([]tidemark.Estimate, len(s.Groups))
 	for i := range s.Groups {
-		estimates[i] = m.observeGroup(s, &s.Groups[i], interval)
+		estimates[i] = m.observeGroup(s, &s.Groups[i])
 	}
 	m.forget(s.Began)
 	return estimates

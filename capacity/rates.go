@@ -94,15 +94,20 @@ type sum struct {
 	unknown             int
 }
 
-func (s *sum) add(r tidemark.Rate) {
+func sumOf(r tidemark.Rate) sum {
 	if !r.Known {
-		s.unknown++
+		return sum{unknown: 1}
 	}
-	s.perSecond += r.PerSecond
-	s.variance += r.Error * r.Error
+	return sum{perSecond: r.PerSecond, variance: r.Error * r.Error}
 }
 
-func (s *sum) rate() tidemark.Rate {
+func (s *sum) add(other sum) {
+	s.perSecond += other.perSecond
+	s.variance += other.variance
+	s.unknown += other.unknown
+}
+
+func (s sum) rate() tidemark.Rate {
 	if s.unknown > 0 {
 		return tidemark.Rate{}
 	}

@@ -26,7 +26,9 @@ type world struct {
 	perMember  float64       // records per second that one member can read
 	commits    time.Duration // how often a member commits
 	looks      time.Duration
-	even       bool // arrivals without the noise of a Poisson process
+	share      []float64 // of arrivals, by partition; nil: even
+	alone      bool      // the one consumer is no member
+	even       bool      // arrivals without the noise of a Poisson process
 	frozen     map[int]bool
 	gaps       map[int]tidemark.Reason
 	blind      tidemark.Reason
@@ -62,12 +64,27 @@ func (w *world) backlog(records float64) {
 	}
 }
 
+func (w *world) unread() float64 {
+	n := 0.0
+	for _, p := range w.partitions {
+		n += p.end - p.read
+	}
+	return n
+}
+
 func (w *world) owner(partition int) int { return partition % max(1, len(w.members)) }
+
+func (w *world) shareOf(partition int) float64 {
+	if w.share != nil {
+		return w.share[partition]
+	}
+	return 1 / float64(len(w.partitions))
+}
 
 func (w *world) second() {
 	w.now = w.now.Add(time.Second)
 	for i := range w.partitions {
-		w.partitions[i].end += w.arrive(w.arrivals / float64(len(w.partitions)))
+		w.partitions[i].end += w.arrive(w.arrivals * w.shareOf(i))
 	}
 	for m := range w.members {
 		w.read(m)
@@ -158,7 +175,10 @@ func (w *world) snapshot() *tidemark.Snapshot {
 		}
 		group.Members = append(group.Members, tidemark.Member{ID: id, Assigned: []tidemark.Assignment{a}})
 	}
-	if len(w.members) == 0 {
+	if w.alone {
+		group.Members = nil
+	}
+	if len(group.Members) == 0 {
 		group.Phase = "Empty"
 	}
 	s := &tidemark.Snapshot{

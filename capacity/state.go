@@ -22,11 +22,10 @@ import (
 // what [inFlight] explains. Source: contracts.md 3, capacity.md 2.3.
 func (l *look) state() tidemark.State {
 	nobody := !l.isRead()
-	quiet := l.in.Known && l.in.PerSecond == 0 && l.whole.inLatest == 0
 	switch {
 	case !l.total.Complete:
 		return tidemark.Unknown
-	case l.total.Records == 0 && (nobody || quiet):
+	case l.total.Records == 0 && (nobody || l.whole.in.quiet()):
 		return tidemark.Idle
 	case l.total.Records == 0:
 		return tidemark.CaughtUp
@@ -51,7 +50,7 @@ func (l *look) trend() tidemark.State {
 	if short != tidemark.Steady {
 		return short
 	}
-	in, out := l.whole.inLong.rate(), l.whole.out(l.model.windows.long)
+	in, out := l.whole.in.long.rate(), l.whole.out(l.windows.long)
 	long := trend(in, out)
 	falls, fell := l.out.PerSecond > l.in.PerSecond, out.PerSecond > in.PerSecond
 	if !in.Known || !out.Known || long == tidemark.Steady || falls != fell {
@@ -63,25 +62,22 @@ func (l *look) trend() tidemark.State {
 
 // isRead says whether anybody reads: a member, or a consumer that only commits.
 func (l *look) isRead() bool {
-	return len(l.seen.Members) > 0 || l.group.alone(l.model.windows)
+	return len(l.seen.Members) > 0 || l.group.alone(l.windows)
 }
 
 func (l *look) allInFlight() bool {
 	for i := range l.crew.tides {
 		t := &l.crew.tides[i]
-		if t.partitions > 0 && !t.inFlight(t.out(l.model.windows.short), l.interval) {
+		if t.partitions > 0 && !t.inFlight(l.windows) {
 			return false
 		}
 	}
 	return true
 }
 
-// partitionState is [look.state] for partition number i, with the reason. latest is
-// what arrived per second since the look before.
-func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, lag int64, known bool, latest float64) (tidemark.State, tidemark.Reason) {
+// partitionState is [look.state] for partition number i, with the reason.
+func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, in *influx, lag int64, known bool) (tidemark.State, tidemark.Reason) {
 	c := &l.group.partitions[i]
-	flowing := max(e.Consumption.PerSecond, latest)
-	quiet := e.Arrivals.Known && e.Arrivals.PerSecond == 0 && latest == 0
 	switch {
 	case !known && e.Reason == tidemark.Fine && l.seen.Reason.Blinds():
 		return tidemark.Unknown, l.seen.Reason
@@ -89,7 +85,7 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, lag int64, k
 		return tidemark.Unknown, tidemark.NeverCommitted
 	case !known:
 		return tidemark.Unknown, e.Reason
-	case lag == 0 && (quiet || !l.isRead()):
+	case lag == 0 && (in.quiet() || !l.isRead()):
 		return tidemark.Idle, e.Reason
 	case lag == 0:
 		return tidemark.CaughtUp, e.Reason
@@ -97,7 +93,7 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, lag int64, k
 		return tidemark.Stopped, e.Reason
 	case lag > 1 && l.overdue(c):
 		return l.overdueState(i), cmp.Or(e.Reason, tidemark.Stuck)
-	case inFlight(lag, 1, flowing, c.usual(), l.interval):
+	case inFlight(lag, 1, in.recent(c.usual(), l.windows), c.usual(), l.windows):
 		return tidemark.CaughtUp, e.Reason
 	}
 	reason := e.Reason
@@ -116,9 +112,9 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, lag int64, k
 // overdue: a transaction's marker stays behind for ever (the caller's lag > 1).
 // Source: contracts.md 3, capacity.md 2.3.
 func (l *look) overdue(c *commits) bool {
-	patience := max(l.model.windows.silence, maxMissed*c.usual())
+	patience := max(l.windows.silence, maxMissed*c.usual())
 	if c.period == 0 {
-		patience = l.model.windows.long
+		patience = l.windows.long
 	}
 	return !l.seen.Rebalancing() && c.silent(l.group.newest()) >= patience
 }

@@ -12,15 +12,13 @@ import (
 type tide struct {
 	commits    course // the sum of the commits
 	partitions int
-	committed  int // of these, how many have a commit
-	young      int // of these, how many were seen too seldom to count
-	blind      int // partitions that were not seen
-	stuck      int // partitions on which no commit moves
+	committed  int        // of these, how many have a commit
+	counted    [slots]int // of these, how many count at each moment of commits
+	blind      int        // partitions that were not seen
+	stuck      int        // partitions on which no commit moves
 	moved      bool
 	lag        int64
-	in         sum     // arrivals over the short window
-	inLong     sum     // and over the long one
-	inLatest   float64 // and since the look before, as far as known
+	in         influx
 	period     time.Duration
 	deepest    int // number of the partition with the most lag
 	deepestLag int64
@@ -34,38 +32,64 @@ func (t *tide) deepen(i int, lag int64) {
 	}
 }
 
-// out returns how fast commits advance over a window. A tide of which more than a
-// tenth is too young to count is not known; less is forgiven, since in a large
+// merge adds another tide, of other partitions over the same moments.
+func (t *tide) merge(other *tide) {
+	for i := range other.commits.n {
+		t.commits.value[i] += other.commits.value[i]
+		t.counted[i] += other.counted[i]
+	}
+	t.partitions += other.partitions
+	t.committed += other.committed
+	t.blind += other.blind
+	t.stuck += other.stuck
+	t.in.add(other.in)
+	t.period = max(t.period, other.period)
+	t.lag += other.lag
+	if other.deepestLag > t.deepestLag {
+		t.deepest, t.deepestLag = other.deepest, other.deepestLag
+	}
+}
+
+// out returns how fast commits advance over a window, from the first moment on at
+// which nine tenths of the partitions count. Less is forgiven, since in a large
 // group some partition is always committed for the first time. Source: the 90 % of
 // capacity.md 2.1.
 func (t *tide) out(window time.Duration) tidemark.Rate {
-	if t.blind > 0 || t.young*10 > t.committed {
+	if t.blind > 0 {
 		return tidemark.Rate{}
 	}
-	return t.commits.rateOfAdvances(window, t.period)
+	var counts course
+	for i := range t.commits.n {
+		if t.counted[i]*10 >= t.committed*9 {
+			counts.push(t.commits.at[i], t.commits.value[i])
+		}
+	}
+	return counts.rateOfAdvances(window, t.period)
 }
 
-// inFlight is inFlight for the whole tide.
-func (t *tide) inFlight(out tidemark.Rate, look time.Duration) bool {
-	return inFlight(t.lag, t.partitions, max(out.PerSecond, t.inLatest), t.period, look)
+// inFlight says that what is behind is explained by what arrived lately.
+func (t *tide) inFlight(w windows) bool {
+	return inFlight(t.lag, t.partitions, t.in.recent(t.period, w), t.period, w)
 }
 
-// saturated says that the consumer had more before it than is in flight, so that
+// saturated says that the consumer had more before it than can be in flight, so that
 // it never waited and its rate is its capacity. Source: capacity.md 2.3.
-func (t *tide) saturated(out tidemark.Rate, look time.Duration) bool {
-	return out.Known && out.PerSecond > 0 && t.stuck == 0 && !t.moved && !t.inFlight(out, look)
+func (t *tide) saturated(out tidemark.Rate, w windows) bool {
+	return out.Known && out.PerSecond > 0 && t.stuck == 0 && !t.moved && !t.inFlight(w) &&
+		!inFlight(t.lag, t.partitions, out.PerSecond, t.period, w)
 }
 
-// inFlight says that what is behind is explained by commits that come only now and
+// inFlight says that so much lag is explained by commits that come only now and
 // then and by looks that come only now and then: B ≤ x·(T_c + T_scrape) + 1 per
 // partition.
 //
-// perSecond is the larger of what is read and what arrived last, because a burst is
-// in flight before it shows in the rate of commits. A commit period shorter than
-// the interval of looks cannot be seen; it counts as one interval. 163/s and looks
-// every 15 s explain 4,890 records and one per partition. Source: capacity.md 2.3.
-func inFlight(lag int64, partitions int, perSecond float64, period, look time.Duration) bool {
-	wait := max(period, look) + look
+// Whether a group is caught up is asked with x = what arrives: who keeps up reads
+// just that, and while a backlog drains the rate of reading would explain the last
+// half minute of it away. A period is seen rounded up to looks; one shorter than the
+// interval counts as one interval. 122/s and looks every 15 s explain 3,660 records
+// and one per partition. Source: capacity.md 2.3.
+func inFlight(lag int64, partitions int, perSecond float64, period time.Duration, w windows) bool {
+	wait := max(period, w.look) + w.look
 	return float64(lag) <= perSecond*wait.Seconds()+float64(partitions)
 }
 
@@ -95,7 +119,7 @@ func (s *service) rate() tidemark.Rate {
 
 // observe takes in what every consumer read at one look, and learns from those
 // that have been saturated throughout the short window.
-func (s *service) observe(c *crew, now int64, w windows, look time.Duration) {
+func (s *service) observe(c *crew, now int64, w windows) {
 	streaks := map[uint32]streak{}
 	var sample sum
 	windows := 0
@@ -103,7 +127,7 @@ func (s *service) observe(c *crew, now int64, w windows, look time.Duration) {
 		t := &c.tides[i]
 		out := t.out(w.short)
 		s.best = max(s.best, out.PerSecond)
-		if !t.saturated(out, look) {
+		if !t.saturated(out, w) {
 			continue
 		}
 		st, known := s.streaks[c.badges[i]]
@@ -112,7 +136,7 @@ func (s *service) observe(c *crew, now int64, w windows, look time.Duration) {
 		}
 		streaks[c.badges[i]] = st
 		if now-st.since >= int64(w.short) {
-			sample.add(out)
+			sample.add(sumOf(out))
 			windows++
 		}
 	}
