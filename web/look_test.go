@@ -33,8 +33,12 @@ func TestLook(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	interval := time.Second
+	if groups > 0 {
+		interval = 5 * time.Second
+	}
 	go func() {
-		for at := time.Now().Add(-time.Minute); ctx.Err() == nil; at = at.Add(time.Second) {
+		for at := time.Now().Add(-60 * interval); ctx.Err() == nil; at = at.Add(interval) {
 			s.Publish(madeUp(at, groups))
 			if wait := time.Until(at); wait > 0 {
 				time.Sleep(wait)
@@ -79,7 +83,7 @@ func madeUp(at time.Time, groups int) *tidemark.View {
 	for i := range max(groups, len(plots)) {
 		p := plots[i%len(plots)]
 		if groups > 0 {
-			p.name = fmt.Sprintf("team-%02d.service-%05d", i%37, i)
+			p.name = fmt.Sprintf("service-%05d.team-%02d", i, i%37)
 			p.lag *= 1 + float64(i%91)/30
 			if i%17 > 0 && p.state != tidemark.Unknown { // most groups are well
 				p.state, p.lag, p.in, p.out = tidemark.CaughtUp, 0, 5, 5
@@ -130,7 +134,7 @@ func plant(o *tidemark.Observation, p plot, at time.Time, phase float64) {
 		Arrivals:    tidemark.Rate{PerSecond: p.in, Error: p.in / 20, Known: p.reason == tidemark.Fine},
 		Consumption: tidemark.Rate{PerSecond: p.out, Error: p.out / 20, Known: p.out > 0 || p.members == 0 && p.reason == tidemark.Fine},
 		Replicas:    tidemark.Replicas{Have: p.members, Needed: p.need, Useful: p.partitions, PartitionsNeeded: p.need, Known: p.need > 0},
-		TimeLag:     tidemark.TimeLag{Value: time.Duration(lag / max(p.in, 0.001) * float64(time.Second)), Error: 3 * time.Second, Known: p.in > 0 || lag == 0},
+		TimeLag:     tidemark.TimeLag{Value: time.Duration(lag / max(p.in, 0.001) * float64(time.Second)), Error: 3 * time.Second, Known: p.reason == tidemark.Fine && (p.in > 0 || lag == 0)},
 	}
 	if p.state == tidemark.Draining || p.state == tidemark.CaughtUp || p.state == tidemark.Idle {
 		left := time.Duration(lag / max(p.out-p.in, 1) * float64(time.Second))

@@ -9,6 +9,7 @@ import { theme } from './theme'
 export interface Line {
   name: string
   tone: string // a custom property's name
+  dashed?: boolean
   values: (number | null)[]
 }
 
@@ -75,18 +76,18 @@ function options(element: HTMLElement, lines: Line[], height: number, colour: Co
     width: element.clientWidth || 600,
     height,
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
-    legend: { show: lines.length > 1, live: false },
+    legend: { show: false },
     scales: {
       x: { range: (_, min, max) => [min, until(max, min, live.current.ahead)] },
       y: { range: (_, __, max) => [0, Math.max(max ?? 0, ...(live.current.limits ?? []).map(l => l.at), 1) * 1.08] },
     },
     axes: [
-      { ...axis, values: '{HH}:{mm}', space: 70 } as uPlot.Axis,
+      { ...axis, values: '{HH}:{mm}', space: 70, size: 28 } as uPlot.Axis,
       { ...axis, size: 58, values: (_, ticks) => ticks.map(t => (t >= 100 ? count(t) : rate(t))) },
     ],
     series: [
       {},
-      ...lines.map(l => ({ label: l.name, stroke: colour(l.tone), width: 1.75, points: { show: false }, fill: fill ? faint(colour(l.tone)) : undefined })),
+      ...lines.map(l => ({ label: l.name, stroke: colour(l.tone), width: 1.75, dash: l.dashed ? [5, 4] : undefined, points: { show: false }, fill: fill ? faint(colour(l.tone)) : undefined })),
     ],
     hooks: {
       draw: [u => { drawLimits(u, colour, live.current.limits ?? []); drawAhead(u, colour, live.current.ahead) }],
@@ -108,13 +109,16 @@ function drawLimits(u: uPlot, colour: Colour, limits: NonNullable<Props['limits'
   const { ctx, bbox } = u
   ctx.save()
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
-  for (const limit of limits) {
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'bottom'
+  limits.forEach((limit, i) => {
     const y = u.valToPos(limit.at, 'y', true)
     ctx.strokeStyle = ctx.fillStyle = colour(limit.tone)
     ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio])
     line(ctx, [[bbox.left, y], [bbox.left + bbox.width, y]])
-    ctx.fillText(limit.name, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio)
-  }
+    // Side by side, because on a high chart two limits lie close to each other.
+    ctx.fillText(limit.name, bbox.left + (6 + 56 * i) * devicePixelRatio, y - 2 * devicePixelRatio)
+  })
   ctx.restore()
 }
 

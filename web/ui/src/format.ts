@@ -33,6 +33,9 @@ export function duration(seconds: Num): string {
 const pair = (n: number, per: number, big: string, small: string) =>
   `${Math.floor(n / per)}${big}${n % per ? ` ${n % per}${small}` : ''}`
 
+// rough is one unit only: nobody needs the seconds of an uncertainty of minutes.
+const rough = (s: number) => (s < 60 ? `${Math.round(s)}s` : s < 5400 ? `${Math.round(s / 60)}m` : `${Math.round(s / 3600)}h`)
+
 export const ageOf = (at: Time, now: number): Num => (at === null ? null : Math.max(0, (now - Date.parse(at)) / 1000))
 
 export const clockTime = (at: Time) => (at === null ? dash : new Date(at).toLocaleTimeString('en-GB'))
@@ -51,7 +54,7 @@ export function eta(r: Row): string {
   const { p10, p50, p90 } = r.drain
   if (p50 === null) return dash
   const half = p10 === null || p90 === null ? 0 : (p90 - p10) / 2
-  return duration(p50) + (half >= 0.5 ? ` ±${duration(half)}` : '')
+  return duration(p50) + (half >= 0.5 ? ` ±${rough(half)}` : '')
 }
 
 // lagWord is the lag, or why there is no such number.

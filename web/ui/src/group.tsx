@@ -61,7 +61,7 @@ function Head({ g, detail }: { g: Group; detail: GroupDetail }) {
       <nav class="crumbs" aria-label="Breadcrumb"><a href="/">Overview</a> / {g.cluster}</nav>
       <h1>{g.group} <StateWord state={g.state} reason={g.reason} /> <span class="slope">{slope(g.slope)}</span></h1>
       <p>
-        {g.because ? `${g.because}. `.replace(/\.\. $/, '. ') : ''}
+        {g.because && `${g.because.replace(/\.$/, '')}. `}
         <span class="muted">For <Since at={g.since} />{detail.thresholds.pipeline && <>, pipeline {detail.thresholds.pipeline}</>}.</span>
       </p>
     </section>
@@ -76,7 +76,7 @@ function Facts({ g, d }: { g: Group; d: GroupDetail }) {
       <Fact name="In → out" value={<>{rate(g.arrivals.perSecond)} → {rate(g.consumption.perSecond)}</>} note="records per second" />
       <Fact name="ETA" value={eta(g)} note={g.drain.p50 === null ? 'until the lag is gone' : `${duration(g.drain.p10)} to ${duration(g.drain.p90)}`} />
       <Fact name="Replicas" value={<Replicas of={g} />} note={replicaNote(g, d)} />
-      <Fact name="Skew" value={g.skew === null ? dash : `× ${rate(g.skew)}`} note="hottest partition over the mean" />
+      <Fact name="Skew" value={g.skew === null ? dash : `${rate(g.skew)}×`} note="hottest partition over the mean" />
       <Fact name="Members" value={count(g.members)} note={[g.phase, g.type, d.assignor].filter(Boolean).join(', ')} />
       <Fact name="Seen" value={<>{duration(observed(g))} ago</>} note={g.fresh ? 'in the latest look' : 'not in the latest look'} />
     </dl>
@@ -105,7 +105,7 @@ function History({ g, d }: { g: Group; d: GroupDetail }) {
   const limits = useMemo(() => limitsOf(d), [d.thresholds.lagRecords])
   const ahead = aheadOf(g)
   const lag = useMemo(() => [{ name: 'lag', tone: tone === 'grey' ? 'muted' : tone, values: values[0] }], [values, tone])
-  const flow = useMemo(() => [{ name: 'in', tone: 'accent', values: values[1] }, { name: 'out', tone: 'ok', values: values[2] }], [values])
+  const flow = useMemo(() => [{ name: 'in', tone: 'accent', values: values[1] }, { name: 'out', tone: 'ok', dashed: true, values: values[2] }], [values])
   return (
     <section>
       <div class="tools">
@@ -113,7 +113,7 @@ function History({ g, d }: { g: Group; d: GroupDetail }) {
       </div>
       {past.error && <p class="problem">No history: {past.error} The line begins now.</p>}
       <Chart times={times} lines={lag} limits={limits} ahead={ahead} fill label={`Lag over the last ${range}, now ${lagWord(g)}, ${states[g.state].word}, gone in: ${eta(g)}`} />
-      <h2>Rates</h2>
+      <h2>Rates <small class="muted">records per second: <span class="key accent">in</span> <span class="key ok dashed">out</span></small></h2>
       <Chart times={times} lines={flow} height={140} label={`Records per second, now ${rate(g.arrivals.perSecond)} in and ${rate(g.consumption.perSecond)} out`} />
     </section>
   )
@@ -175,21 +175,23 @@ function Partitions({ d }: { d: GroupDetail }) {
   const owners = new Map(d.members.map(m => [m.id, m.client || m.id]))
   const topics = new Set(d.partitions.map(p => p.topic))
   const columns = partitionColumns(owners, topics.size > 1)
+  const rows = useMemo(() => [...d.partitions].sort((a, b) => states[b.state].severity - states[a.state].severity || (b.lag ?? -1) - (a.lag ?? -1)), [d])
   return (
     <section>
       <h2>Partitions <small class="muted">{topics.size === 1 ? [...topics][0] : plural(topics.size, 'topic')}</small></h2>
       <Heat partitions={d.partitions} />
-      <Table caption="Partitions of the group" columns={columns} rows={d.partitions} id={p => `${p.topic}/${p.id}`} param="partitions" keys empty="The group reads nothing." />
+      <Table caption="Partitions of the group, most urgent first" columns={columns} rows={rows} id={p => `${p.topic}/${p.id}`} param="partitions" keys empty="The group reads nothing." />
     </section>
   )
 }
 
-const cells = 240 // more would be narrower than a finger or an eye
+const fewCells = 8 // fewer are seen at once in the table
+const cells = 240 // more would be narrower than an eye can part
 
 // Heat shows where the lag lies: one bar for each partition, or for the highest
 // of neighbours when there are too many.
 function Heat({ partitions }: { partitions: Partition[] }) {
-  if (partitions.length < 2) return null
+  if (partitions.length < fewCells) return null
   const per = Math.ceil(partitions.length / cells)
   const top = Math.max(1, ...partitions.map(p => p.lag ?? 0))
   const bars = Array.from({ length: Math.ceil(partitions.length / per) }, (_, i) => {

@@ -2,7 +2,7 @@
 import { useMemo, useRef, useEffect } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { count, dash, duration, eta, lagWord, plural, rate, slope } from './format'
-import { allGroups, dataAge, groupOf, now, summary } from './store'
+import { allGroups, dataAge, groupOf, summary } from './store'
 import { Spark } from './spark'
 import { Table, typing, useSetQuery, type Column } from './table'
 import type { Group, State, Summary } from './types'
@@ -53,7 +53,7 @@ function Tiles({ s }: { s: Summary }) {
       <Tile name="Worst time lag" value={duration(s.timeLag.seconds)} note={s.slowest.group ? <a href={pathOf(s.slowest)}>{s.slowest.group}</a> : 'not known yet'} />
       <Tile name="Total lag" value={s.lag.complete ? count(s.lag.records) : s.lag.known === null ? dash : `≥ ${count(s.lag.known)}`} note={s.lag.complete ? plural(s.lag.partitions, 'partition') : 'not all of it was seen'} />
       <Tile name="Alerts" tone={s.alerts.critical ? 'crit' : firing ? 'warn' : 'ok'} shape={s.alerts.critical ? '×' : firing ? '!' : '✓'} value={count(firing)} note={<a href="/alerts">{`${count(s.alerts.critical)} critical, ${count(s.alerts.pending)} pending`}</a>} />
-      <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'grey' : 'ok'} shape={failed.length ? '×' : gaps ? '–' : '✓'}
+      <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'warn' : 'ok'} shape={failed.length ? '×' : gaps ? '!' : '✓'}
         value={failed.length ? 'blind' : look.length ? `${Math.round(Math.max(...look) * 1000)} ms` : dash}
         note={failed.length ? failed[0].failed || 'first look not ended' : `${plural(gaps, 'gap')}, seen ${duration(dataAge.value)} ago`} />
     </section>
@@ -64,7 +64,7 @@ function Tile(p: { name: string; value: string; note: preact.ComponentChildren; 
   return (
     <div class={`tile ${p.tone ?? ''}`}>
       <h2>{p.name}</h2>
-      <b>{p.shape && <span class="shape" aria-hidden="true">{p.shape} </span>}{p.value}</b>
+      <b>{p.shape && <span class="shape" aria-hidden="true">{p.shape}</span>}{p.value}</b>
       <small>{p.note}</small>
     </div>
   )
@@ -87,7 +87,7 @@ function Groups({ s }: { s: Summary }) {
         <span class="grow" />
         <span class="muted">{rows.length === s.groups ? plural(s.groups, 'group') : `${count(rows.length)} of ${plural(s.groups, 'group')}`}</span>
       </div>
-      <Table caption="Consumer groups, most urgent first" columns={shown} rows={rows} id={g => `${g.cluster}/${g.group}`} card={132} keys
+      <Table caption="Consumer groups, most urgent first" columns={shown} rows={rows} id={g => `${g.cluster}/${g.group}`} card={110} keys fixed
         empty={words ? 'No group matches the filter.' : 'No consumer group is visible yet.'} dim={g => !g.fresh} />
     </section>
   )
@@ -156,7 +156,7 @@ const columns: Column<Group>[] = [
   },
   {
     key: 'trend', name: 'Trend', title: 'total lag of the last looks, and by how much it grows now', sort: g => g.slope,
-    cell: g => <span class="trend"><Spark points={g.trend} tone={states[g.state].tone} /><span class="slope">{slope(g.slope)}</span></span>,
+    cell: g => <span class="drift"><Spark points={g.trend} tone={states[g.state].tone} /><span class="slope">{slope(g.slope)}</span></span>,
   },
   {
     key: 'flow', name: 'In → out /s', num: true, title: 'records per second that arrive and that are consumed', sort: g => g.arrivals.perSecond,
@@ -196,7 +196,6 @@ export function Replicas({ of: g }: { of: Group }) {
 
 function Ticker({ s }: { s: Summary }) {
   if (s.events.length === 0) return null
-  now.value // keeps relative times honest
   return (
     <section class="events">
       <h2>Events</h2>

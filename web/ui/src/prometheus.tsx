@@ -93,7 +93,9 @@ export function TargetsPage() {
 }
 
 const tones = ['accent', 'ok', 'warn', 'crit', 'never', 'muted']
-const drawn = 24 // lines; the table below tells how many there are
+const drawn = 24 // lines; the table below has all
+
+const lookOf = (i: number) => ({ tone: tones[i % tones.length], dashed: i % (2 * tones.length) >= tones.length })
 
 export function GraphPage() {
   const { query, route } = useLocation()
@@ -103,7 +105,7 @@ export function GraphPage() {
   useEffect(() => setText(expr), [expr])
   const past = usePast([expr], seconds(range))
   const series = past.series[0] ?? []
-  const lines = useMemo(() => series.slice(0, drawn).map((s, i) => ({ name: nameOf(s), tone: tones[i % tones.length], values: s.values })), [past])
+  const lines = useMemo(() => series.slice(0, drawn).map((s, i) => ({ name: nameOf(s), ...lookOf(i), values: s.values })), [past])
   const go = (e: string, r: string) => route(`/graph?${new URLSearchParams({ 'g0.expr': e, 'g0.range_input': r })}`)
   return (
     <section>
@@ -117,17 +119,19 @@ export function GraphPage() {
       </form>
       {past.error && <p class="problem">{past.error}</p>}
       {lines.length > 0 && <Chart times={past.times} lines={lines} height={360} label={`${expr} over ${range}, ${series.length} series`} />}
-      {expr && !past.error && <Table caption="Latest values" columns={seriesColumns} rows={series} id={nameOf} param="series" empty="The expression gives no series in this time." />}
+      {expr && !past.error && <Table caption="Latest values" columns={seriesColumns(series)} rows={series} id={nameOf} param="series" empty="The expression gives no series in this time." />}
     </section>
   )
 }
 
 const latest = (s: Series) => s.values.findLast(v => v !== null) ?? null
 
-const seriesColumns: Column<Series>[] = [
-  { key: 'series', name: 'Series', up: true, sort: nameOf, cell: s => <code>{nameOf(s)}</code> },
+const seriesColumns = (all: Series[]): Column<Series>[] => [
+  { key: 'series', name: 'Series', up: true, sort: nameOf, cell: s => <span class={keyOf(all.indexOf(s))}><code>{nameOf(s)}</code></span> },
   { key: 'latest', name: 'Latest', num: true, sort: latest, cell: s => { const v = latest(s); return v !== null && Math.abs(v) < 100 ? rate(v) : count(v) } },
 ]
+
+const keyOf = (i: number) => (i < drawn ? `key ${lookOf(i).tone}${lookOf(i).dashed ? ' dashed' : ''}` : '')
 
 function nameOf(s: Series): string {
   const { __name__: name = '', ...labels } = s.metric

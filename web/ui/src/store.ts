@@ -55,7 +55,7 @@ function onPatch(p: Patch) {
   // A patch carries no trends: a look adds one point to every group of its cluster.
   const looked = new Set(p.summary.clusters.filter(c => c.observedAt !== before.get(c.name)).map(c => c.name))
   for (const g of groups.values()) {
-    if (looked.has(g.cluster)) groups.set(key(g), { ...g, trend: [...g.trend.slice(1 - trendPoints), g.lag.records] })
+    if (looked.has(g.cluster) && g.trend.push(g.lag.records) > trendPoints) g.trend.shift()
   }
   summary.value = p.summary
   version.value++

@@ -22,6 +22,7 @@ interface Props<T> {
   param?: string // in the URL
   card?: number // height of a row as a card on a phone; absent: scrolls sideways
   keys?: boolean // j and k move through this table
+  fixed?: boolean // columns have the widths of the style sheet, so that they stay while rows scroll by
   empty?: string
   dim?: (row: T) => boolean
 }
@@ -30,7 +31,7 @@ const rowHeight = 36
 const beyond = 12 // rows kept rendered above and below the sight
 const phone = matchMedia('(max-width: 700px)')
 
-export function Table<T>({ caption, columns, rows, id, param = 'sort', card, keys, empty, dim }: Props<T>) {
+export function Table<T>({ caption, columns, rows, id, param = 'sort', card, keys, fixed, empty, dim }: Props<T>) {
   const { order, sortBy } = useOrder(columns, param)
   const sorted = useMemo(() => inOrder(rows, columns, order), [rows, order])
   const height = usePhone() && card ? card : rowHeight
@@ -38,7 +39,7 @@ export function Table<T>({ caption, columns, rows, id, param = 'sort', card, key
   const [from, to] = useSight(body, sorted.length, height)
   useKeys(body, sorted.length, height, keys)
   return (
-    <div class={card ? 'table cards' : 'table'}>
+    <div class={`table${card ? ' cards' : ''}${fixed ? ' fixed' : ''}`}>
       <table aria-rowcount={sorted.length + 1}>
         <caption class="hidden">{caption}</caption>
         <thead>
@@ -53,7 +54,7 @@ export function Table<T>({ caption, columns, rows, id, param = 'sort', card, key
         <tbody ref={body}>
           {from > 0 && <tr class="filler" style={{ height: `${from * height}px` }} aria-hidden="true"><td colSpan={columns.length} /></tr>}
           {sorted.slice(from, to).map((row, i) => (
-            <tr key={id(row)} data-i={from + i} aria-rowindex={from + i + 2} class={dim?.(row) ? 'dim' : undefined}>
+            <tr key={id(row)} data-i={from + i} aria-rowindex={from + i + 2} class={dim?.(row) ? 'dim' : undefined} style={{ height: `${height}px` }}>
               {columns.map(c => <td key={c.key} class={`${c.key}${c.num ? ' num' : ''}`} data-name={c.name}>{c.cell(row)}</td>)}
             </tr>
           ))}
