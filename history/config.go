@@ -1,7 +1,6 @@
 package history
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,7 +18,7 @@ type Config struct {
 	Partitions string `yaml:"partitions"`
 	// Labels are put on every series, also instead of job and instance.
 	Labels map[string]string `yaml:"labels"`
-	// RemoteWrite is Prometheus' section remote_write.
+	// RemoteWrite is Prometheus' section remote_write: who gets every sample, too.
 	RemoteWrite []map[string]any `yaml:"remote_write"`
 }
 
@@ -36,8 +35,6 @@ func (c Config) Validate() error {
 			return fmt.Errorf("history.labels has %q, which is no name for a label; letters, digits and _ are", name)
 		}
 	}
-	if len(c.RemoteWrite) > 0 {
-		return errors.New("history.remote_write is not there yet; a Prometheus that scrapes /metrics can write on meanwhile")
-	}
-	return nil
+	_, err := c.remoteWrite()
+	return err
 }

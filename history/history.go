@@ -1,5 +1,5 @@
 // Package history keeps samples over time: on disk, in a Prometheus time series
-// database, so that PromQL can select them.
+// database, so that PromQL can select them; and, where it is told to, in others too.
 //
 // It hides the database: its settings, its lock, and how samples get in quickly.
 // It never names a metric, never decides which samples are worth keeping, and
@@ -46,7 +46,7 @@ type Options struct {
 
 // Store is an open history. One Append at a time; reading is free to run beside it.
 type Store struct {
-	db        *tsdb.DB
+	storage   storage.Storage // the database, and what is written to remotely
 	lock      *tsdbutil.DirLocker
 	temporary string // a directory to remove, or empty
 	constant  labels.Labels
@@ -83,10 +83,15 @@ func Open(o Options) (_ *Store, err error) {
 	if s.lock, err = lock(o.Dir); err != nil {
 		return nil, err
 	}
-	if s.db, err = tsdb.Open(o.Dir, o.Log, o.Registerer, settings(o.Config), nil); err != nil {
+	db, err := tsdb.Open(o.Dir, o.Log, o.Registerer, settings(o.Config), nil)
+	if err != nil {
 		return nil, fmt.Errorf("open the history in %s: %w", o.Dir, err)
 	}
-	return s, nil
+	s.storage = db
+	if len(o.RemoteWrite) > 0 {
+		err = s.writeOn(db, o)
+	}
+	return s, err
 }
 
 // settings are Prometheus' own but for what engine.md section 3 found better for
@@ -148,7 +153,7 @@ func (s *Store) Append(at time.Time, samples iter.Seq[tidemark.Sample]) error {
 			at.UTC().Format(time.RFC3339Nano), time.UnixMilli(s.last).UTC().Format(time.RFC3339Nano))
 	}
 	// The database does not use the context: a round is never given up half way.
-	batch := s.db.AppenderV2(context.Background())
+	batch := s.storage.AppenderV2(context.Background())
 	gone, err := s.write(batch, now, samples)
 	if err != nil {
 		return errors.Join(fmt.Errorf("append samples of %s: %w", at.UTC().Format(time.RFC3339Nano), err), batch.Rollback())
@@ -226,13 +231,13 @@ func (s *Store) labels(of tidemark.Series) labels.Labels {
 
 // Storage returns what PromQL reads and what recording rules and scrapes write to.
 // It is good until Close, and only Close closes it.
-func (s *Store) Storage() storage.Storage { return s.db }
+func (s *Store) Storage() storage.Storage { return s.storage }
 
 // Close writes down what is in memory and lets the directory go.
 func (s *Store) Close() error {
 	var errs []error
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
+	if s.storage != nil {
+		errs = append(errs, s.storage.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Release())

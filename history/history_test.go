@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/storage/remote"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"github.com/aetherlink/tidemark"
@@ -209,6 +212,45 @@ func TestLockOfADyingProcessIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestRemoteReceiverGetsEverySampleAndWhereItEnds(t *testing.T) {
+	got := make(chan string, 1000)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		request, err := remote.DecodeWriteRequest(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, series := range request.Timeseries {
+			for _, sample := range series.Samples {
+				got <- fmt.Sprint(series.Labels[2].Value, "=", sample.Value)
+			}
+		}
+	}))
+	defer receiver.Close()
+	write := map[string]any{"url": receiver.URL, "queue_config": map[string]any{"batch_send_deadline": "10ms"}}
+	s := open(t, history.Options{Config: history.Config{RemoteWrite: []map[string]any{write}}})
+	defer closed(t, s)
+	// Receivers get nothing from before they were there, and hear of a round when
+	// they have found the log: until then there is one more.
+	at, first := time.Now(), ""
+	for first == "" {
+		at = at.Add(time.Millisecond)
+		appended(t, s, at, lag("billing", 600))
+		select {
+		case first = <-got:
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	appended(t, s, at.Add(time.Millisecond))
+	last := first
+	for last == "billing=600" {
+		last = <-got
+	}
+	if want := "billing=NaN"; last != want {
+		t.Errorf("received %s, want %s", last, want)
+	}
+}
+
 func TestTemporaryHistoryLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := open(t, history.Options{})
@@ -225,10 +267,10 @@ func TestTemporaryHistoryLeavesNothing(t *testing.T) {
 
 func TestConfigSaysWhatWouldWork(t *testing.T) {
 	for want, config := range map[string]history.Config{
-		"history.retention is -1h0m0s; it must be longer than 0, as 15d is":                                {Retention: -time.Hour},
-		`history.partitions is "some"; it must be none, pipelines, lagging or all`:                         {Partitions: "some"},
-		`history.labels has "a-b", which is no name for a label; letters, digits and _ are`:                {Labels: map[string]string{"a-b": "c"}},
-		"history.remote_write is not there yet; a Prometheus that scrapes /metrics can write on meanwhile": {RemoteWrite: []map[string]any{{"url": "http://a"}}},
+		"history.retention is -1h0m0s; it must be longer than 0, as 15d is":                 {Retention: -time.Hour},
+		`history.partitions is "some"; it must be none, pipelines, lagging or all`:          {Partitions: "some"},
+		`history.labels has "a-b", which is no name for a label; letters, digits and _ are`: {Labels: map[string]string{"a-b": "c"}},
+		"history.remote_write: url for remote_write is empty":                               {RemoteWrite: []map[string]any{{"name": "far"}}},
 	} {
 		if err := config.Validate(); err == nil || err.Error() != want {
 			t.Errorf("error = %v, want %s", err, want)
