@@ -121,6 +121,81 @@ func (b backwardsReader) Next(ctx context.Context) ([]tidemark.Record, error) {
 	return records, err
 }
 
+// TestReplicaThatIsBehindSkipsWhatTheBrowserHasSeen: the browser comes from a
+// replica that had read more of both partitions. While this one catches up, each
+// id must stand for what the browser has, not for what this replica has read.
+func TestReplicaThatIsBehindSkipsWhatTheBrowserHasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(2)
+		source := &held{memory: m, upTo: []int64{0, 0}}
+		quick, behind := m.start(t, nil), m.start(t, func(o *relay.Options) { o.Source = source })
+		b := quick.open("")
+		synctest.Wait()
+		m.publish(0, 5)
+		m.publish(1, 5)
+		time.Sleep(time.Second)
+		b.close()
+
+		b = behind.open(b.lastID())
+		synctest.Wait()
+		m.publish(0, 5)
+		source.release(10, 3)
+		time.Sleep(time.Second)
+		b.close()
+		if got, want := b.got(0), between(5, 10); !slices.Equal(got, want) {
+			t.Errorf("got %v of partition 0, want %v", got, want)
+		}
+		if got := b.got(1); len(got) > 0 {
+			t.Errorf("got %v of partition 1 again", got)
+		}
+		if got, want := b.lastID(), ".0-a_1-5"; !strings.HasSuffix(got, want) {
+			t.Errorf("the id is %q, want it to end in %q", got, want)
+		}
+
+		m.publish(1, 2)
+		b = behind.open(b.lastID())
+		synctest.Wait()
+		source.release(10, 7)
+		time.Sleep(time.Second)
+		if got, want := b.got(1), between(5, 7); !slices.Equal(got, want) {
+			t.Errorf("got %v of partition 1, want %v", got, want)
+		}
+		b.close()
+	})
+}
+
+// held is the memory as a replica sees it that has read only so far.
+type held struct {
+	*memory
+	upTo []int64
+}
+
+func (h *held) release(upTo ...int64) { h.change(func() { h.upTo = upTo }) }
+
+func (h *held) ReadFrom(ctx context.Context, at []tidemark.Position) (relay.Reader, error) {
+	r, err := h.memory.ReadFrom(ctx, at)
+	return &heldReader{r.(*reader), h}, err
+}
+
+type heldReader struct {
+	*reader
+	h *held
+}
+
+func (r *heldReader) Next(ctx context.Context) ([]tidemark.Record, error) {
+	return r.m.wait(ctx, func() (records []tidemark.Record) {
+		for i, l := range r.m.logs {
+			for _, record := range l.from(r.next[i]) {
+				if record.Offset < r.h.upTo[i] {
+					records = append(records, record)
+					r.next[i] = record.Offset + 1
+				}
+			}
+		}
+		return records
+	})
+}
+
 func TestBrowserFromLongAgoIsServedFromTheLogFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(3)
