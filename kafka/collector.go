@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +31,6 @@ type Collector struct {
 	client   *kgo.Client
 	name     string
 	deadline time.Duration
-	log      *slog.Logger
 	choose   struct{ groups, topics filter }
 	sent     requestCounter
 
@@ -46,7 +44,7 @@ func Open(o Options) (*Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Collector{name: o.Name, deadline: o.deadline(), log: o.logger(), groups: map[string]*group{}}
+	c := &Collector{name: o.Name, deadline: o.deadline(), groups: map[string]*group{}}
 	if c.choose.groups, err = o.Groups.compile(); err != nil {
 		return nil, err
 	}
@@ -132,18 +130,11 @@ type broker struct {
 }
 
 // meetBrokers takes up whoever the metadata names and the look does not know yet.
-// One that did not answer last time has a third of the deadline: it shall not
-// hold up the others in every look.
 func (l *look) meetBrokers() {
 	for _, b := range l.cluster.brokers {
-		if l.broker(b.ID) != nil {
-			continue
+		if l.broker(b.ID) == nil {
+			l.brokers = append(l.brokers, &broker{Broker: b})
 		}
-		met := &broker{Broker: b}
-		if l.cluster.down[b.ID] {
-			met.spent = l.deadline * 2 / 3
-		}
-		l.brokers = append(l.brokers, met)
 	}
 }
 

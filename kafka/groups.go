@@ -423,8 +423,8 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 	}
 	for i := range told {
 		p := &told[i]
-		if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-			r.committed, r.reason = true, reasonOf(err)
+		if p.ErrorCode != 0 {
+			r.committed, r.reason = true, reasonOf(kerr.ErrorForCode(p.ErrorCode))
 			continue
 		}
 		if p.Offset < 0 || !r.partition(p.Partition) {

@@ -311,6 +311,25 @@ func TestNobodyAnswersIsAnErrorAndNotAnEmptySnapshot(t *testing.T) {
 	})
 }
 
+func TestLookTakesFiveRoundTripsHoweverManyPartitions(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for i := range 20 {
+			w.topic(fmt.Sprint("topic-", i), 1)
+			w.commit(fmt.Sprint("group-", i), fmt.Sprint("topic-", i), 1, 1, 1, 1)
+		}
+		w.join("live", "topic-0")
+		w.net.latency = 200 * time.Millisecond
+		c := w.collector()
+		look(t, c)
+		began := time.Now()
+		s := look(t, c)
+		if took := time.Since(began); took > 5*w.net.latency {
+			t.Errorf("took %v, want at most %v", took, 5*w.net.latency)
+		}
+		check(t, "gaps", gaps(s), "")
+	})
+}
+
 func TestHourOfLooksWithABrokerThatComesAndGoesNeverLies(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("orders", 10)

@@ -18,15 +18,21 @@ func OpenPublisher(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(placement{kgo.StickyKeyPartitioner(nil)}), kgo.ProducerLinger(0))...)
+	client, err := kgo.NewClient(append(opts,
+		kgo.RecordPartitioner(placement{kgo.StickyKeyPartitioner(nil)}),
+		kgo.ProducerLinger(0),
+		// Whoever publishes decides by its context when to give up, also while
+		// a broker has the record and does not answer.
+		kgo.AllowIdempotentProduceCancellation(),
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %q: publisher: %w", o.Name, err)
 	}
 	return &Publisher{client: client}, nil
 }
 
-// Publish writes records and waits until all replicas in sync have them. On an
-// error some of the records may have been written. A record goes to its
+// Publish writes records and waits until all replicas in sync have them, or ctx
+// ends. On an error some of the records may have been written. A record goes to its
 // Partition; with Partition -1 its key decides as it does for Java clients, and
 // without a key any partition will do. A zero Timestamp is now; Offset is ignored.
 func (p *Publisher) Publish(ctx context.Context, records ...tidemark.Record) error {

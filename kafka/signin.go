@@ -15,16 +15,15 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// dialer opens connections, with TLS if wanted. A dial, name look-up and
-// handshake included, has a third of the broker's deadline: time enough remains
-// for a second one.
+// dialer opens connections, with TLS if wanted. A dial, name look-up and handshake
+// included, has the broker's deadline.
 func (o Options) dialer() func(context.Context, string, string) (net.Conn, error) {
 	dial := o.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, o.deadline()/3)
+		ctx, cancel := context.WithTimeout(ctx, o.deadline())
 		defer cancel()
 		conn, err := dial(ctx, network, address)
 		if err != nil || !o.TLS.Enabled {

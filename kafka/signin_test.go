@@ -40,6 +40,19 @@ func TestEveryWayToSignIn(t *testing.T) {
 	}
 }
 
+func TestSlowNetworkDoesNotKeepUsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := network{latency: 300 * time.Millisecond}
+		ca, server := certificate(t, "kafka.test")
+		serve(t, &net, kfake.TLS(server), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "watcher", "secret"))
+		c := open(t, &net, kafka.Config{
+			TLS:  kafka.TLS{Enabled: true, CA: ca, ServerName: "kafka.test"},
+			SASL: kafka.SASL{Mechanism: "scram-sha-512", Username: "watcher", Password: "secret"},
+		})
+		check(t, "up", up(look(t, c)), map[int32]bool{0: true})
+	})
+}
+
 func TestPasswordFileIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var net network

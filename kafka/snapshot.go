@@ -34,14 +34,12 @@ func (l *look) snapshot() *tidemark.Snapshot {
 
 func (l *look) brokersSeen() []tidemark.Broker {
 	brokers := slices.Clone(l.cluster.brokers)
-	l.cluster.down = map[int32]bool{}
 	for i := range brokers {
 		b := l.broker(brokers[i].ID)
 		brokers[i].Up = b != nil && b.failed == nil
 	}
 	for _, b := range l.brokers {
 		if b.failed != nil {
-			l.cluster.down[b.ID] = true
 			l.gap(tidemark.Unreachable, b.failed, "groups and logs of broker %d", b.ID)
 		}
 	}

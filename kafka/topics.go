@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,7 +25,6 @@ type cluster struct {
 	topics  map[string]*topic // by name, of those that the filter chooses
 	sorted  []*topic          // the same, by name
 	absent  map[string]bool   // topics that groups have commits on and that do not exist
-	down    map[int32]bool    // brokers that did not answer in the last look
 }
 
 // topic is a topic and what was last seen of its log.
@@ -56,7 +56,7 @@ func (l *look) refresh(ctx context.Context) {
 		return
 	}
 	l.refreshed = true
-	req := kmsg.NewPtrMetadataRequest()
+	req := kmsg.NewMetadataRequest()
 	req.Topics = nil // all
 	told, err := l.askAnyone(ctx, req)
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *look) askByName(ctx context.Context, told []string, former map[string]*
 		return
 	}
 	slices.Sort(told)
-	req := kmsg.NewPtrMetadataRequest()
+	req := kmsg.NewMetadataRequest()
 	for _, name := range told {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(name)
@@ -118,21 +118,44 @@ func (l *look) askByName(ctx context.Context, told []string, former map[string]*
 	}
 }
 
-// askAnyone asks one broker after the other until one answers. Each has a third
-// of the deadline; the client goes round the brokers it knows, then to the
-// configured ones, so an address that is no longer right heals by itself.
-func (l *look) askAnyone(ctx context.Context, req *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
-	var errs []error
-	for range 3 {
-		try, cancel := context.WithTimeout(ctx, l.deadline/3)
-		resp, err := req.RequestWith(try, l.client)
-		cancel()
-		if err == nil {
-			return resp, nil
-		}
-		errs = append(errs, err)
+// askAnyone asks a broker, another one if there is no answer within a third of the
+// deadline, then a third one, and takes the first answer. The client goes round
+// the brokers it knows and then the configured ones, so addresses that are no
+// longer right heal by themselves.
+func (l *look) askAnyone(ctx context.Context, req kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
+	type answer struct {
+		told *kmsg.MetadataResponse
+		err  error
 	}
-	return nil, fmt.Errorf("metadata of cluster %q: %w", l.name, errors.Join(errs...))
+	const tries = 3
+	answers := make(chan answer, tries)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithTimeout(ctx, l.deadline)
+	defer cancel()
+	patience := time.NewTicker(l.deadline / tries)
+	defer patience.Stop()
+
+	var errs []error
+	for begun := 0; len(errs) < tries; {
+		if begun < tries {
+			begun++
+			asking.Go(func() {
+				own := req // the client writes the version into it
+				told, err := own.RequestWith(ctx, l.client)
+				answers <- answer{told, err}
+			})
+		}
+		select {
+		case a := <-answers:
+			if a.err == nil {
+				return a.told, nil
+			}
+			errs = append(errs, a.err)
+		case <-patience.C:
+		}
+	}
+	return nil, fmt.Errorf("ask for metadata: %w", errors.Join(errs...))
 }
 
 func brokersOf(told *kmsg.MetadataResponse) []tidemark.Broker {

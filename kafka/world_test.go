@@ -3,7 +3,6 @@ package kafka_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -198,19 +197,19 @@ func requests(s *tidemark.Snapshot) map[string]int64 {
 // everything, as a firewall that drops packets does.
 type network struct {
 	kfake.VirtualNetwork
+	latency time.Duration // of a round trip
+
 	mu   sync.Mutex
-	hole map[string]bool
+	hole map[string]bool // by port
 }
 
 func (n *network) swallow(port string, yes bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	hole := maps.Clone(n.hole)
-	if hole == nil {
-		hole = map[string]bool{}
+	if n.hole == nil {
+		n.hole = map[string]bool{}
 	}
-	hole[port] = yes
-	n.hole = hole
+	n.hole[port] = yes
 }
 
 func (n *network) swallows(port string) bool {
@@ -226,6 +225,7 @@ func (n *network) DialContext(ctx context.Context, kind, address string) (net.Co
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
+	time.Sleep(n.latency)
 	conn, err := n.VirtualNetwork.DialContext(ctx, kind, address)
 	if err != nil {
 		return nil, err
@@ -244,6 +244,7 @@ func (s *swallowing) Write(b []byte) (int, error) {
 	if s.network.swallows(s.port) {
 		return len(b), nil
 	}
+	time.Sleep(s.network.latency)
 	return s.Conn.Write(b)
 }
 

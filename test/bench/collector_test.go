@@ -1,0 +1,217 @@
+// Package bench measures what a refresh of everything costs, against the cluster
+// that other monitors were measured against: a process of its own, so that its
+// work is not counted as ours.
+//
+//	go test -bench . -benchtime 5x ./test/bench
+//
+// Targets at S3, a million group-partitions: at most 0.5 s of CPU and 30 requests
+// for a look, at most 0.2 s of CPU for the page.
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
+	"github.com/aetherlink/tidemark/kafka"
+	"github.com/aetherlink/tidemark/metrics"
+)
+
+// The sizes, as flags of fakecluster: 30,000 and 1,000,000 group-partitions.
+var sizes = []struct{ name, flags string }{
+	{"S1", "-topics 100 -partitions 30 -groups 100 -topics-per-group 10"},
+	{"S3", "-topics 250 -partitions 40 -groups 1000 -topics-per-group 25"},
+}
+
+// BenchmarkLook looks at the cluster: once to connect, then b.N times.
+func BenchmarkLook(b *testing.B) {
+	each(b, func(b *testing.B, c cluster) {
+		look := c.collector(b)
+		look()
+		var requests int64
+		before, bytes := cpu(b), c.bytes(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, r := range look().Requests {
+				requests += r.N
+			}
+		}
+		b.ReportMetric((cpu(b)-before).Seconds()/float64(b.N), "cpu-s/op")
+		b.ReportMetric(float64(c.bytes(b)-bytes)/float64(b.N)/1e6, "MB-read/op")
+		b.ReportMetric(float64(requests)/float64(b.N), "requests/op")
+	})
+}
+
+// BenchmarkPage writes the metrics of one look.
+func BenchmarkPage(b *testing.B) {
+	each(b, func(b *testing.B, c cluster) {
+		s := c.collector(b)()
+		v := &tidemark.View{At: s.Ended, Observations: []tidemark.Observation{
+			{Cluster: s.Cluster, Snapshot: s, Estimates: capacity.New(capacity.Options{}).Observe(s)},
+		}}
+		var page metrics.Page
+		if err := page.Write(io.Discard, v); err != nil {
+			b.Fatal(err)
+		}
+		var size counter
+		before := cpu(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			size = 0
+			if err := page.Write(&size, v); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric((cpu(b)-before).Seconds()/float64(b.N), "cpu-s/op")
+		b.ReportMetric(float64(size)/1e6, "MB/op")
+	})
+}
+
+// cluster is a running cluster and, if it is fakecluster, what is true about it.
+type cluster struct {
+	brokers []string
+	stats   string // URL; empty for a cluster that we were given
+	lag     int64  // of all groups together
+}
+
+// each runs a benchmark against the cluster named by TIDEMARK_BENCH_BROKERS, or
+// against fakecluster at each size.
+func each(b *testing.B, bench func(*testing.B, cluster)) {
+	if given := os.Getenv("TIDEMARK_BENCH_BROKERS"); given != "" {
+		b.Run("given", func(b *testing.B) { bench(b, cluster{brokers: strings.Split(given, ",")}) })
+		return
+	}
+	source, err := filepath.Abs("../../../shared/bench/fakecluster")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := os.Stat(source); err != nil {
+		b.Skipf("NOTHING WAS MEASURED: %v; set TIDEMARK_BENCH_BROKERS to a cluster's brokers", err)
+	}
+	binary := filepath.Join(b.TempDir(), "fakecluster")
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, ".")
+	build.Dir = source
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("build fakecluster: %v\n%s", err, out)
+	}
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			if testing.Short() && size.name != "S1" {
+				b.Skip("a million group-partitions are not short")
+			}
+			bench(b, start(b, binary, size.flags))
+		})
+	}
+}
+
+// start runs fakecluster until the benchmark ends.
+func start(b *testing.B, binary, flags string) cluster {
+	b.Helper()
+	command := exec.CommandContext(b.Context(), binary, strings.Fields(flags+" -ports 29092,29093,29094 -admin 127.0.0.1:29099")...)
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		_, told, ready := strings.Cut(lines.Text(), "lag_sum=")
+		if !ready {
+			continue
+		}
+		c := cluster{brokers: []string{"127.0.0.1:29092", "127.0.0.1:29093", "127.0.0.1:29094"}, stats: "http://127.0.0.1:29099/stats"}
+		if _, err := fmt.Sscan(told, &c.lag); err != nil {
+			b.Fatal(err)
+		}
+		return c
+	}
+	b.Fatal("fakecluster ended before it was ready")
+	return cluster{}
+}
+
+// collector returns a function that looks at the cluster and checks that the lag
+// is the true one.
+func (c cluster) collector(b *testing.B) func() *tidemark.Snapshot {
+	b.Helper()
+	collector, err := kafka.Open(kafka.Options{Config: kafka.Config{Name: "bench", Brokers: c.brokers}, Deadline: 30 * time.Second})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(collector.Close)
+	return func() *tidemark.Snapshot {
+		s, err := collector.Snapshot(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum := tidemark.Total{Complete: true}
+		for _, p := range s.Partitions {
+			sum.Add(p)
+		}
+		if c.stats != "" && (sum.Records != c.lag || !sum.Complete) {
+			b.Fatalf("lag is %+v, want %d; gaps: %v", sum, c.lag, s.Gaps)
+		}
+		return s
+	}
+}
+
+// bytes is what the cluster has answered so far; 0 for a cluster that we were given.
+func (c cluster) bytes(b *testing.B) int64 {
+	b.Helper()
+	if c.stats == "" {
+		return 0
+	}
+	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, c.stats, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var told struct {
+		Traffic struct {
+			Total struct {
+				BytesOut int64 `json:"bytes_out"`
+			} `json:"total"`
+		} `json:"traffic"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&told); err != nil {
+		b.Fatal(fmt.Errorf("read %s: %w", c.stats, err))
+	}
+	return told.Traffic.Total.BytesOut
+}
+
+// cpu is what this process has used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
