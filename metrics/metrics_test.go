@@ -185,6 +185,16 @@ func TestDrainIsAbsentUnlessItEnds(t *testing.T) {
 	absent(t, view(o), "tidemark_group_drain_seconds")
 }
 
+func TestReplicasAreCountedBeforeTheModelKnowsHowManyItTakes(t *testing.T) {
+	o := orders()
+	o.Estimates[0].Replicas.Known = false
+	has(t, view(o), "tidemark_group_replicas", "consumergroup=billing", 2)
+	has(t, view(o), "tidemark_group_replicas_useful", "consumergroup=billing", 3)
+	absent(t, view(o), "tidemark_group_replicas_needed", "tidemark_group_partitions_needed")
+	o.Snapshot.Groups[0].Reason = tidemark.Denied
+	absent(t, view(o), "tidemark_group_replicas", "tidemark_group_replicas_useful")
+}
+
 func TestOnlyPartitionsInTroubleHaveAState(t *testing.T) {
 	o := orders()
 	o.Estimates[0].Partitions[1].State = tidemark.Stalled
@@ -343,7 +353,7 @@ func TestWriteErrorEndsThePage(t *testing.T) {
 
 func TestReferenceNamesEveryFamily(t *testing.T) {
 	var out strings.Builder
-	if err := metrics.WriteReference(&out); err != nil {
+	if err := metrics.WriteDoc(&out); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range metrics.Families() {

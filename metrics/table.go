@@ -108,7 +108,15 @@ func modelRows() []row {
 	rate := func(of func(*tidemark.Estimate) tidemark.Rate) walk {
 		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return of(e).PerSecond, of(e).Known })
 	}
-	replicas := func(of func(tidemark.Replicas) int) walk {
+	counted := func(of func(tidemark.Replicas) int) walk { // as soon as the members were seen
+		return each(groups, func(g *reader) (float64, bool) {
+			if g.estimate == nil || g.Reason.Blinds() {
+				return 0, false
+			}
+			return float64(of(g.estimate.Replicas)), true
+		})
+	}
+	modelled := func(of func(tidemark.Replicas) int) walk {
 		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return float64(of(e.Replicas)), e.Replicas.Known })
 	}
 	drain := gauge("tidemark_group_drain_seconds", "seconds", "When the lag will be gone, net of arrivals; absent unless the group is draining, caught up or idle.",
@@ -129,13 +137,13 @@ func modelRows() []row {
 		gauge("tidemark_group_skew_ratio", "ratio", "Lag of the hottest partition over the mean of all.",
 			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.Skew, e.Skew > 0 }), group),
 		gauge("tidemark_group_replicas", "replicas", "Members that own a partition, or could.",
-			replicas(func(r tidemark.Replicas) int { return r.Have }), group),
+			counted(func(r tidemark.Replicas) int { return r.Have }), group),
 		gauge("tidemark_group_replicas_needed", "replicas", "Members needed for the drain target, not capped by the partitions.",
-			replicas(func(r tidemark.Replicas) int { return r.Needed }), group),
+			modelled(func(r tidemark.Replicas) int { return r.Needed }), group),
 		gauge("tidemark_group_replicas_useful", "replicas", "The largest number of members that still helps, as the partitions allow.",
-			replicas(func(r tidemark.Replicas) int { return r.Useful }), group),
+			counted(func(r tidemark.Replicas) int { return r.Useful }), group),
 		gauge("tidemark_group_partitions_needed", "partitions", "Partitions without which tidemark_group_replicas_needed members could not all work.",
-			replicas(func(r tidemark.Replicas) int { return r.PartitionsNeeded }), group),
+			modelled(func(r tidemark.Replicas) int { return r.PartitionsNeeded }), group),
 		gauge("tidemark_pipeline_threshold", "", "A limit that the configuration sets for a pipeline: lag_records, drain and time_lag in seconds, skew, members_min.",
 			thresholds, group, "pipeline", "threshold"),
 	}

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// WriteReference writes docs/metrics.md: the table of all families.
-func WriteReference(w io.Writer) error {
+// WriteDoc writes the page docs/metrics.md: what all families have in common, and
+// their table.
+func WriteDoc(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# Metrics
-
-Generated from the table in package metrics; do not edit.
 
 A series carries fresh and complete values only. What was not seen in the latest
 look is absent, never 0; ` + "`tidemark_group_state`, `tidemark_group_complete`, `tidemark_gaps`,\n`tidemark_broker_up` and `tidemark_look_age_seconds`" + ` stay and say why.
