@@ -1,0 +1,164 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
+	"github.com/aetherlink/tidemark/config"
+	"github.com/aetherlink/tidemark/kafka"
+	"github.com/aetherlink/tidemark/lag"
+	"github.com/aetherlink/tidemark/metrics"
+	"github.com/aetherlink/tidemark/notify"
+	"github.com/aetherlink/tidemark/rules"
+)
+
+// scope is what one configuration runs: it is replaced as a whole on reload.
+type scope struct {
+	*daemon
+	config    config.Config
+	pipelines watched
+	clusters  []*cluster
+	engine    *rules.Engine
+	notifier  *notify.Notifier
+}
+
+// cluster is one Kafka cluster and what was learnt of it.
+type cluster struct {
+	name      string
+	interval  time.Duration
+	collector *kafka.Collector
+	ends      *lag.History
+	model     *capacity.Model
+	latest    tidemark.Observation
+}
+
+// run looks at each cluster in its own time until ctx ends; the looks come
+// together in one loop, so there is one step at a time.
+func (s *scope) run(ctx context.Context) error {
+	defer s.close()
+	g, ctx := errgroup.WithContext(ctx)
+	looks := make(chan tidemark.Observation)
+	for _, c := range s.clusters {
+		g.Go(func() error { return c.run(ctx, looks, s) })
+	}
+	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return s.notifier.Run(ctx) })
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case o := <-looks:
+				s.step(ctx, o)
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// run looks now and then once per interval. A look that takes longer than the
+// interval delays the next one; two never overlap.
+func (c *cluster) run(ctx context.Context, looks chan<- tidemark.Observation, s *scope) error {
+	tick := time.NewTicker(c.interval)
+	defer tick.Stop()
+	for {
+		o := c.look(ctx, s)
+		select {
+		case <-ctx.Done():
+			return nil
+		case looks <- o:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look sees the cluster once and estimates. A failed look keeps the last snapshot,
+// which grows old, and says why.
+func (c *cluster) look(ctx context.Context, s *scope) tidemark.Observation {
+	snapshot, err := c.collector.Snapshot(ctx)
+	if ctx.Err() != nil {
+		return c.latest
+	}
+	failedBefore := c.latest.Failed != nil
+	c.latest.Failed = err
+	if err != nil {
+		if !failedBefore {
+			s.Log.Warn("cluster is out of sight", "cluster", c.name, "err", err)
+		}
+		return c.latest
+	}
+	if failedBefore {
+		s.Log.Info("cluster is in sight again", "cluster", c.name)
+	}
+	c.ends.Observe(snapshot)
+	c.latest.Snapshot, c.latest.Estimates = snapshot, c.model.Observe(snapshot)
+	return c.latest
+}
+
+// step is the path of a number, once: append, evaluate, notify, publish.
+func (s *scope) step(ctx context.Context, o tidemark.Observation) {
+	before := s.view.Load()
+	view := s.next(before, o)
+
+	s.append(view)
+	view.Alerts = s.evaluate(ctx, before, view)
+	view.Events = latest(before.Events, happened(before, view))
+	s.notifier.Send(ctx, view.Alerts)
+
+	s.view.Store(view)
+	s.pages.Publish(view)
+	if s.Published != nil {
+		s.Published(view)
+	}
+}
+
+// next is the view with one observation renewed. Its time is always later than
+// the one before: history keeps milliseconds and takes no moment twice.
+func (s *scope) next(before *tidemark.View, o tidemark.Observation) *tidemark.View {
+	at := time.Now()
+	if soonest := before.At.Truncate(time.Millisecond).Add(time.Millisecond); at.Before(soonest) {
+		at = soonest
+	}
+	view := &tidemark.View{At: at, Pipelines: s.config.Pipelines}
+	for _, c := range s.clusters {
+		known, seen := before.Observation(c.name)
+		switch {
+		case c.name == o.Cluster:
+			view.Observations = append(view.Observations, o)
+		case seen:
+			view.Observations = append(view.Observations, known)
+		}
+	}
+	return view
+}
+
+func (s *scope) append(view *tidemark.View) {
+	keep := s.keeps(view)
+	err := s.store.Append(view.At, func(yield func(tidemark.Sample) bool) {
+		for sample := range metrics.Samples(view) {
+			if keep(sample.Series) && !yield(sample) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		s.Log.Error("samples are lost to history", "err", err)
+	}
+}
+
+func (s *scope) evaluate(ctx context.Context, before, view *tidemark.View) []tidemark.Alert {
+	alerts, err := s.engine.Eval(ctx, view.At, view)
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("alerts are as they were before", "err", err)
+		return before.Alerts
+	}
+	return alerts
+}
