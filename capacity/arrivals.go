@@ -8,10 +8,6 @@ import (
 	"github.com/aetherlink/tidemark"
 )
 
-// maxMissed is how many intervals may pass between two looks before no rate is
-// drawn across them. Source: capacity.md 2.1.
-const maxMissed = 3
-
 // topic is what is remembered of a topic, whoever reads it.
 type topic struct {
 	id   [16]byte
@@ -54,9 +50,9 @@ func (in *influx) recent(period time.Duration, w windows) float64 {
 	return r
 }
 
-// quiet says that nothing arrives, and that this is known.
+// quiet says that nothing arrived in the long window, and that this is known.
 func (in *influx) quiet() bool {
-	return in.short.unknown == 0 && in.short.perSecond == 0 && in.latest == 0
+	return in.long.unknown == 0 && in.long.perSecond == 0
 }
 
 // observeTopic takes in one topic of a snapshot. A new topic id is a new log.
@@ -82,7 +78,7 @@ func (t *topic) match(seen []tidemark.Log) {
 	old := t.logs
 	t.logs = make([]arrivals, len(seen))
 	for i, l := range seen {
-		t.logs[i].id = l.ID
+		t.logs[i] = arrivals{id: l.ID, in: unseen()}
 		if j, found := slices.BinarySearchFunc(old, l.ID, byID); found {
 			t.logs[i] = old[j]
 		}
@@ -117,7 +113,7 @@ func (a *arrivals) observe(l *tidemark.Log, w windows) {
 	if at <= a.newest() {
 		return
 	}
-	if a.n > 0 && (l.End < a.ends[a.n-1] || at-a.newest() > maxMissed*int64(w.look)) {
+	if a.n > 0 && (l.End < a.ends[a.n-1] || at-a.newest() > int64(w.gap())) {
 		a.strip = strip{}
 	}
 	dropped := a.add(at, a.settled(w.spacing(), true), w)

@@ -30,7 +30,7 @@ func (l *look) because(state tidemark.State, d tidemark.Drain) string {
 	case tidemark.Growing:
 		return fmt.Sprintf("grows by %s: %s", perSecond(net), flows)
 	case tidemark.Steady:
-		return fmt.Sprintf("%s, neither fewer nor more: %s", records(l.total.Records), flows)
+		return fmt.Sprintf("%s: %s, no difference beyond noise", records(l.total.Records), flows)
 	}
 	falls := fmt.Sprintf("falls by %s: %s", perSecond(net), flows)
 	if !d.Known {
@@ -46,11 +46,11 @@ func (l *look) becauseUnknown() string {
 	case l.total.Missing > 0:
 		return l.becauseMissing()
 	case !l.total.Complete:
-		return fmt.Sprintf("never committed: the %s hold %s", partitions(l.total.Partitions), bare(l.total.UncommittedRecords))
-	case l.whole.blind == 0 && l.total.Complete && !l.in.Known && l.group.n-l.start >= 3:
-		return fmt.Sprintf("%s, but how much arrives is not known yet", records(l.total.Records))
+		return fmt.Sprintf("never committed; %s in %s", bare(l.total.UncommittedRecords), partitions(l.total.Partitions))
+	case l.out.Known:
+		return records(l.total.Records) + "; what arrives was seen too seldom for a rate"
 	}
-	return fmt.Sprintf("%s; a rate takes three looks with the same members, %d so far", records(l.total.Records), min(l.group.n-l.start, 2))
+	return records(l.total.Records) + "; a rate takes three looks since somebody reads, or since the watch began"
 }
 
 // becauseMissing names the first partition without a lag and, if it was not seen,
@@ -85,7 +85,10 @@ func (l *look) missing(broker int32, r tidemark.Reason) string {
 }
 
 func (l *look) becauseDone() string {
-	if l.total.Records == 0 {
+	switch {
+	case l.total.Partitions == 0:
+		return "has committed nothing and owns nothing"
+	case l.total.Records == 0:
 		return fmt.Sprintf("read to the end of %s%s", partitions(l.total.Partitions), l.arriving())
 	}
 	return fmt.Sprintf("%s, in flight%s, commits move every %s", records(l.total.Records), l.arriving(), lasting(max(l.whole.period, l.windows.look)))

@@ -80,7 +80,7 @@ func (c *commits) learn(t turn) {
 	switch {
 	case c.period == 0:
 		c.period = wait
-	case wait <= maxMissed*c.period:
+	case wait <= 3*c.period:
 		c.period += (wait - c.period) / 4
 	}
 }
@@ -98,15 +98,15 @@ func (c *commits) silent(now int64) time.Duration {
 	return time.Duration(now - c.since)
 }
 
-// rate returns how fast the commits advance over a window, counting the moments of
+// rate returns how fast the commits advance over the short window, counting the moments of
 // s from number start on. Most partitions of most groups stand still, and these
 // must cost little.
-func (c *commits) rate(s *strip, start int, window time.Duration) tidemark.Rate {
+func (c *commits) rate(s *strip, start int, w windows) tidemark.Rate {
 	if start < s.n && s.at[start] >= c.from && c.at[start] == c.at[s.n-1] && c.at[start] >= 0 {
 		return tidemark.Rate{Known: s.n-start >= 3}
 	}
 	seen := c.course(s, start)
-	return seen.rateOfAdvances(window, c.usual())
+	return seen.rateOfAdvances(w.ofAdvances(w.short, c.usual()), c.usual())
 }
 
 // course returns the commits at the moments of s from number start on.

@@ -89,12 +89,13 @@ func TestDrainTimeIsRightWithin6PercentAtThreeTenthsAnd12AtSixTenthsOfCapacity(t
 }
 
 // drainError lets the group drain and returns how far its drain times were off, as
-// a mean share of what it really took until no more waited than arrives in a second.
+// a mean share of what it really took until no more was behind than arrives
+// between two commits.
 func (w *world) drainError() (mean float64, n int) {
 	type promise struct{ at, end time.Time }
 	var promises []promise
 	for {
-		if w.unread() <= w.arrivals {
+		if w.behind() <= w.arrivals*w.commits.Seconds() {
 			for _, p := range promises {
 				mean += math.Abs(p.end.Sub(p.at).Seconds()/w.now.Sub(p.at).Seconds()-1) / float64(len(promises))
 			}

@@ -38,7 +38,7 @@ func (l *look) estimate() tidemark.Estimate {
 	}
 	markHot(partitions)
 	l.total.Complete = l.total.Complete && !l.seen.Reason.Blinds()
-	l.in, l.out = l.whole.in.short.rate(), l.whole.out(l.windows.short)
+	l.in, l.out = l.whole.in.short.rate(), l.whole.out(l.windows.short, l.windows)
 	state := l.state()
 	drain := l.drain(state)
 	l.learn()
@@ -91,7 +91,7 @@ func (l *look) partition(i int) tidemark.PartitionEstimate {
 	blind := row.Reason.Blinds() || l.seen.Reason.Blinds()
 	committed := row.Committed >= 0 && !blind
 	if committed {
-		e.Consumption = c.rate(&l.group.strip, l.start, l.windows.short)
+		e.Consumption = c.rate(&l.group.strip, l.start, l.windows)
 	}
 	e.State, e.Reason = l.partitionState(i, &e, &in, lag, known)
 
@@ -200,7 +200,7 @@ func (l *look) drain(state tidemark.State) tidemark.Drain {
 		if t.partitions == 0 || t.inFlight(l.windows) {
 			continue
 		}
-		d := Backlog{Records: float64(t.lag), Arrivals: t.in.short.rate(), Capacity: t.out(l.windows.short)}.Drain()
+		d := Backlog{Records: float64(t.lag), Arrivals: t.in.short.rate(), Capacity: t.out(l.windows.short, l.windows)}.Drain()
 		if !d.Known || d.P50 > longest.P50 {
 			d.Consumer, d.Topic, d.Partition = l.member(i), l.rows[t.deepest].Topic, l.rows[t.deepest].ID
 			longest = d
@@ -223,10 +223,16 @@ func (l *look) member(i int) string {
 
 // replicas sizes the group for its target. Partitions on which no commit moves are
 // left out: no consumer more helps them. Source: capacity.md 2.3.
+//
+// While no saturated window was seen the capacity is a lower bound, so the need is
+// an upper one: it is capped by what is there where that keeps up, and not told
+// where nothing moves.
 func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Replicas {
 	r := tidemark.Replicas{Have: l.have(), Useful: len(l.rows)}
 	arrivals := l.whole.in.short.rate()
-	if !l.total.Complete || !service.Known || !arrivals.Known {
+	proven := l.group.service.proven.Known
+	moves := state != tidemark.Stopped && state != tidemark.Stalled && state != tidemark.Unknown
+	if !l.total.Complete || !service.Known || !arrivals.Known || !proven && !moves {
 		return r
 	}
 	d := Demand{Arrivals: max(arrivals.PerSecond, l.whole.in.long.perSecond), Backlog: float64(l.total.Records)}
@@ -238,6 +244,9 @@ func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Re
 		d.Backlog = 0
 	}
 	r.Needed = Need(d, service.PerSecond, l.model.target(l.seen.Name))
+	if !proven && d.Backlog == 0 {
+		r.Needed = min(r.Needed, max(1, r.Have))
+	}
 	r.PartitionsNeeded = r.Needed
 	r.Known = true
 	return r

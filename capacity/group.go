@@ -96,7 +96,7 @@ func (g *group) matches(rows []tidemark.Partition) bool {
 // observe takes in the commits of one look.
 func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *crew, w windows) {
 	at := seen.At.UnixNano()
-	if g.n > 0 && at-g.newest() > maxMissed*int64(w.look) {
+	if g.n > 0 && at-g.newest() > int64(w.gap()) {
 		g.from = at
 	}
 	empty := len(seen.Members) == 0
@@ -131,7 +131,7 @@ func (g *group) advances(rows []tidemark.Partition) bool {
 // alone says that the group has no members and is read all the same, by a consumer
 // that assigns its partitions to itself and only commits.
 func (g *group) alone(w windows) bool {
-	return g.empty && g.loner > 0 && time.Duration(g.newest()-g.loner) < max(w.silence, maxMissed*g.period())
+	return g.empty && g.loner > 0 && time.Duration(g.newest()-g.loner) < w.patience(g.period())
 }
 
 // period returns how often commits usually move, the mean over the partitions
@@ -163,8 +163,9 @@ func (c *crew) assign(members []tidemark.Member, g *group) {
 		c.owners[i] = nobody
 	}
 	c.tides = slices.Grow(c.tides[:0], len(members)+1)[:len(members)+1]
+	c.badges = slices.Grow(c.badges[:0], len(members)+1)[:len(members)+1]
 	clear(c.tides)
-	c.badges = append(c.badges[:0], make([]uint32, len(members)+1)...)
+	clear(c.badges)
 	for i := range members {
 		c.badges[i] = badgeOf(members[i].ID)
 		for _, a := range members[i].Assigned {

@@ -30,20 +30,22 @@ func (c *course) rate(window time.Duration) tidemark.Rate {
 }
 
 // rateOfAdvances is [course.rate] for a counter that advances in bursts, as
-// commits do: the window ends with the latest look that saw an advance, not with
-// the latest look, unless the next advance is overdue.
+// commits do: the window ends with the latest look that saw an advance and about a
+// period after the look before, not with the latest look, unless the next advance
+// is overdue.
 //
-// A group that commits every 60 s and is looked at every 15 s would otherwise
-// lose up to 45 s of work from a window. Source: capacity.md 2.1 and 2.3.
+// A group that commits every 60 s and is looked at every 15 s would otherwise lose
+// up to 45 s of work from a window, and the part of a period at its end would count
+// as noise. Source: capacity.md 2.1 and 2.3.
 func (c *course) rateOfAdvances(window, period time.Duration) tidemark.Rate {
 	end := c.n - 1
-	for end > 2 && c.value[end] == c.value[end-1] {
+	for end > 2 && (c.value[end] == c.value[end-1] || c.at[end]-c.at[end-1] < int64(period)*3/4) {
 		end--
 	}
 	if c.n > 0 && c.at[c.n-1]-c.at[max(end, 0)] > int64(period)*3/2 {
 		end = c.n - 1
 	}
-	return c.between(end, max(window, 4*period))
+	return c.between(end, window)
 }
 
 // between returns the rate over the window that ends with moment number end.

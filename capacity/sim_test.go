@@ -18,7 +18,7 @@ var epoch = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 type world struct {
 	t          *testing.T
 	model      *capacity.Model
-	now        time.Time
+	now, next  time.Time
 	random     *rand.Rand
 	partitions []simulated
 	members    []string
@@ -28,6 +28,7 @@ type world struct {
 	looks      time.Duration
 	share      []float64 // of arrivals, by partition; nil: even
 	alone      bool      // the one consumer is no member
+	jitter     bool      // looks and commits come when they like
 	even       bool      // arrivals without the noise of a Poisson process
 	frozen     map[int]bool
 	gaps       map[int]tidemark.Reason
@@ -64,10 +65,10 @@ func (w *world) backlog(records float64) {
 	}
 }
 
-func (w *world) unread() float64 {
+func (w *world) behind() float64 {
 	n := 0.0
 	for _, p := range w.partitions {
-		n += p.end - p.read
+		n += p.end - p.committed
 	}
 	return n
 }
@@ -89,8 +90,10 @@ func (w *world) second() {
 	for m := range w.members {
 		w.read(m)
 	}
-	if w.now.Sub(epoch)%w.commits == 0 {
-		for i := range w.partitions {
+	for i := range w.partitions {
+		// Members commit each at a moment of their own.
+		offset := time.Duration(w.owner(i)*7) * time.Second
+		if (w.now.Sub(epoch)+offset)%w.commits == 0 {
 			w.partitions[i].committed = math.Floor(w.partitions[i].read)
 		}
 	}
@@ -138,11 +141,23 @@ func (w *world) run(d time.Duration) []tidemark.Estimate {
 	var estimates []tidemark.Estimate
 	for until := w.now.Add(d); w.now.Before(until); {
 		w.second()
-		if w.now.Sub(epoch)%w.looks == 0 {
+		if w.due() {
 			estimates = append(estimates, w.look())
 		}
 	}
 	return estimates
+}
+
+// due says whether it is time for a look: on the dot, or up to 2 s off it.
+func (w *world) due() bool {
+	if !w.jitter {
+		return w.now.Sub(epoch)%w.looks == 0
+	}
+	if w.now.Before(w.next) {
+		return false
+	}
+	w.next = w.now.Round(w.looks).Add(w.looks + time.Duration(w.random.IntN(5)-2)*time.Second)
+	return true
 }
 
 // after lets time pass and returns the estimate of the last look.

@@ -50,7 +50,7 @@ func (l *look) trend() tidemark.State {
 	if short != tidemark.Steady {
 		return short
 	}
-	in, out := l.whole.in.long.rate(), l.whole.out(l.windows.long)
+	in, out := l.whole.in.long.rate(), l.whole.out(l.windows.long, l.windows)
 	long := trend(in, out)
 	falls, fell := l.out.PerSecond > l.in.PerSecond, out.PerSecond > in.PerSecond
 	if !in.Known || !out.Known || long == tidemark.Steady || falls != fell {
@@ -112,7 +112,7 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, in *influx, 
 // overdue: a transaction's marker stays behind for ever (the caller's lag > 1).
 // Source: contracts.md 3, capacity.md 2.3.
 func (l *look) overdue(c *commits) bool {
-	patience := max(l.windows.silence, maxMissed*c.usual())
+	patience := l.windows.patience(c.usual())
 	if c.period == 0 {
 		patience = l.windows.long
 	}

@@ -38,6 +38,9 @@ func TestNothingToReadAndNothingArrivingIsIdle(t *testing.T) {
 	w := newWorld(t, 3, 2)
 	e := w.after(2 * time.Minute)
 	wantState(t, e, tidemark.Idle)
+	if got, want := e.Because, "read to the end of 3 partitions; nothing arrives"; got != want {
+		t.Errorf("because %q, want %q", got, want)
+	}
 	if !e.Drain.Known || e.Drain.P50 != 0 {
 		t.Errorf("drain = %+v, want known and 0", e.Drain)
 	}
@@ -347,7 +350,7 @@ func TestGroupThatNeverCommittedIsUnknownNotEmpty(t *testing.T) {
 	}
 	e := capacity.New(capacity.Options{}).Observe(s)[0]
 	wantState(t, e, tidemark.Unknown)
-	if got, want := e.Because, "never committed: the 1 partition hold 1,200 records"; got != want {
+	if got, want := e.Because, "never committed; 1,200 records in 1 partition"; got != want {
 		t.Errorf("because %q, want %q", got, want)
 	}
 	if got, want := e.Partitions[0].Reason, tidemark.NeverCommitted; got != want {

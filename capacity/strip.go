@@ -81,7 +81,7 @@ func keep(values *[slots]int64, dropped, n int, value int64) {
 type windows struct {
 	short, long time.Duration // capacity.md 2.2: 60 s and 300 s
 	silence     time.Duration // capacity.md 2.3: 90 s without a commit
-	look        time.Duration // what is taken for the interval of looks before there are three
+	look        time.Duration // the interval of looks; 15 s until it was seen
 }
 
 // windowsAt returns the windows for time that runs speed times faster.
@@ -94,6 +94,23 @@ func windowsAt(speed float64) windows {
 		look:    scaled(15 * time.Second),
 	}
 }
+
+// patience returns how long no commit may move before that means something: three
+// usual periods, and 90 s at least. Source: capacity.md 2.3.
+func (w windows) patience(period time.Duration) time.Duration { return max(w.silence, 3*period) }
+
+// ofAdvances returns the window d for commits with that period: ten periods, where
+// the looks are close enough to see one. Source: capacity.md 2.3.
+func (w windows) ofAdvances(d, period time.Duration) time.Duration {
+	if period < 2*w.look {
+		return d
+	}
+	return max(d, 10*period)
+}
+
+// gap returns after how long without a look no rate is drawn across: three
+// intervals, of 15 s at least, since looks may come in pairs. Source: capacity.md 2.1.
+func (w windows) gap() time.Duration { return 3 * max(w.look, w.spacing()) }
 
 // spacing is how far apart remembered looks shall be: a quarter of the short window.
 func (w windows) spacing() time.Duration { return w.short / 4 }

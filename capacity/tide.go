@@ -54,7 +54,7 @@ func (t *tide) merge(other *tide) {
 // which nine tenths of the partitions count. Less is forgiven, since in a large
 // group some partition is always committed for the first time. Source: the 90 % of
 // capacity.md 2.1.
-func (t *tide) out(window time.Duration) tidemark.Rate {
+func (t *tide) out(window time.Duration, w windows) tidemark.Rate {
 	if t.blind > 0 {
 		return tidemark.Rate{}
 	}
@@ -64,7 +64,7 @@ func (t *tide) out(window time.Duration) tidemark.Rate {
 			counts.push(t.commits.at[i], t.commits.value[i])
 		}
 	}
-	return counts.rateOfAdvances(window, t.period)
+	return counts.rateOfAdvances(w.ofAdvances(window, t.period), t.period)
 }
 
 // inFlight says that what is behind is explained by what arrived lately.
@@ -125,7 +125,7 @@ func (s *service) observe(c *crew, now int64, w windows) {
 	windows := 0
 	for i := range c.tides {
 		t := &c.tides[i]
-		out := t.out(w.short)
+		out := t.out(w.short, w)
 		s.best = max(s.best, out.PerSecond)
 		if !t.saturated(out, w) {
 			continue
