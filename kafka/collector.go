@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,7 +77,7 @@ func (c *Collector) Close() { c.client.Close() }
 // error is for a look that saw nothing at all. One look at a time: Snapshot is
 // not safe for concurrent use.
 //
-// A look takes up to twice the deadline if a broker hangs, else a few round trips.
+// A look takes five round trips, and the deadline more when a broker hangs.
 func (c *Collector) Snapshot(ctx context.Context) (*tidemark.Snapshot, error) {
 	l := &look{Collector: c, began: time.Now(), sentBefore: c.sent.counts()}
 	if l.began.Sub(c.cluster.at) >= keepMetadata || c.cluster.stale {
@@ -116,11 +117,11 @@ type look struct {
 	moved         atomic.Bool // an answer said that somebody else is in charge
 	sentBefore    map[int16]int64
 
-	mu   sync.Mutex // guards the rest and who has claimed which group
+	mu   sync.Mutex // while brokers are asked: guards gaps, claims, and who failed
 	gaps []tidemark.Gap
 }
 
-// broker is one broker during one look. Only one goroutine at a time asks it.
+// broker is one broker during one look.
 type broker struct {
 	tidemark.Broker
 	spent  time.Duration // of its deadline
@@ -139,12 +140,11 @@ func (l *look) meetBrokers() {
 }
 
 func (l *look) broker(id int32) *broker {
-	for _, b := range l.brokers {
-		if b.ID == id {
-			return b
-		}
+	i := slices.IndexFunc(l.brokers, func(b *broker) bool { return b.ID == id })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return l.brokers[i]
 }
 
 // each lets every broker that still answers do its part, all at the same time,
@@ -166,17 +166,16 @@ func (l *look) each(ctx context.Context, part func(context.Context, *broker)) {
 	all.Wait()
 }
 
-// ask sends one request to one broker. After the first failure the broker is left
-// alone until the next look.
+// ask sends one request to one broker. A broker that fails is left alone until
+// the next look: whoever asks stops at the first error.
 func (l *look) ask(ctx context.Context, b *broker, req kmsg.Request) (kmsg.Response, error) {
-	if b.failed != nil {
-		return nil, b.failed
-	}
 	resp, err := l.client.Broker(int(b.ID)).RetriableRequest(ctx, req)
-	if err != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil && b.failed == nil {
 		b.failed = fmt.Errorf("%s on broker %d at %s: %w", kmsg.NameForKey(req.Key()), b.ID, b.Address, err)
 	}
-	return resp, b.failed
+	return resp, err
 }
 
 func (l *look) gap(reason tidemark.Reason, err error, format string, what ...any) {
@@ -186,12 +185,7 @@ func (l *look) gap(reason tidemark.Reason, err error, format string, what ...any
 }
 
 func (l *look) anyDown() bool {
-	for _, b := range l.brokers {
-		if b.failed != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.brokers, func(b *broker) bool { return b.failed != nil })
 }
 
 // allDown returns why nobody answered, or nil if somebody did.

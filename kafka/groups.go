@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -19,6 +21,8 @@ const (
 	// 22 bytes a commit, to about 2 MB.
 	groupsPerRequest  = 100
 	commitsPerRequest = 100_000
+	// inFlight bounds what a broker is asked at the same time.
+	inFlight = 8
 	// maxPartition is more than any topic has. A broken answer shall not make us
 	// allocate for a partition number that it made up.
 	maxPartition = 1 << 20
@@ -132,12 +136,11 @@ func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 		l.groups[name] = g
 	}
 	if g.listedIn == l || g.refusedBy == broker {
-		g.refusedBy = -1
 		return nil
 	}
 	g.listedIn, g.listedAt = l, l.began
 	g.Coordinator = broker
-	g.Type = cmp.Or(told.GroupType, "classic")
+	g.Type = cmp.Or(strings.ToLower(told.GroupType), "classic")
 	g.Phase = told.GroupState
 	g.unheard, g.unmet = tidemark.Unreachable, tidemark.Unreachable // until told
 	return g
@@ -342,16 +345,27 @@ func (l *look) readCommits(ctx context.Context, b *broker, groups []*group) {
 	}
 }
 
+// readCommitsOneByOne begins with the groups whose commits are the oldest, so that
+// a deadline that is too short for all does not always cost the same ones.
 func (l *look) readCommitsOneByOne(ctx context.Context, b *broker, groups []*group) {
+	slices.SortStableFunc(groups, func(a, b *group) int { return a.At.Compare(b.At) })
+	var asking errgroup.Group
+	asking.SetLimit(inFlight)
 	for _, g := range groups {
-		req := kmsg.NewPtrOffsetFetchRequest()
-		req.Group, req.Topics = g.told, nil
-		resp, err := l.ask(ctx, b, req)
-		if err != nil {
-			return
-		}
-		l.hearCommits(g, oneGroup(resp.(*kmsg.OffsetFetchResponse)))
+		asking.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			req := kmsg.NewPtrOffsetFetchRequest()
+			req.Group, req.Topics = g.told, nil
+			resp, err := l.ask(ctx, b, req)
+			if err == nil {
+				l.hearCommits(g, oneGroup(resp.(*kmsg.OffsetFetchResponse)))
+			}
+			return err
+		})
 	}
+	_ = asking.Wait() // ask has noted it
 }
 
 func batchSize(groups []*group) int {
@@ -382,8 +396,7 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 	if err := kerr.ErrorForCode(told.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		g.unheard = reasonOf(err)
 		if errors.Is(err, kerr.NotCoordinator) {
-			g.refusedBy = g.Coordinator
-			l.moved.Store(true)
+			l.refused(g)
 		}
 		l.gap(g.unheard, err, "commits of group %s", g.Name)
 		return
@@ -401,6 +414,14 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 		g.reading(name).hear(t.Partitions)
 	}
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
+}
+
+// refused has another broker that lists the group preferred from the next look on.
+func (l *look) refused(g *group) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g.refusedBy = g.Coordinator
+	l.moved.Store(true)
 }
 
 // stillReads says whether a group still reads a topic. Commits on a topic that
@@ -425,6 +446,9 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 		p := &told[i]
 		if p.ErrorCode != 0 {
 			r.committed, r.reason = true, reasonOf(kerr.ErrorForCode(p.ErrorCode))
+			if r.partition(p.Partition) {
+				r.offsets[p.Partition] = tidemark.Unseen
+			}
 			continue
 		}
 		if p.Offset < 0 || !r.partition(p.Partition) {
@@ -440,6 +464,9 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 func (l *look) forgetGroups() {
 	everybody := !slices.ContainsFunc(l.brokers, func(b *broker) bool { return !b.listed })
 	for name, g := range l.groups {
+		if g.listedIn != l {
+			g.refusedBy = -1 // nobody else wants it
+		}
 		switch {
 		case g.listedIn == l:
 		case everybody:

@@ -330,6 +330,42 @@ func TestLookTakesFiveRoundTripsHoweverManyPartitions(t *testing.T) {
 	})
 }
 
+func TestGroupThatTwoBrokersListIsOneGroup(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		other := (w.cluster.CoordinatorFor("billing") + 1) % 3
+		w.cluster.ControlKey(kmsg.ListGroups.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			if w.cluster.CurrentNode() != other {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
+			resp.Groups = []kmsg.ListGroupsResponseGroup{{Group: "billing", GroupState: "Empty", GroupType: "Classic"}}
+			return resp, nil, true
+		})
+		c := w.collector()
+		check(t, "groups", len(look(t, c).Groups), 1)
+		s := look(t, c) // the one that is not the coordinator has refused by now
+		check(t, "lags", lags(s, "billing"), "3 3 3 3")
+	})
+}
+
+func TestPartitionWithoutLeaderIsNotSeen(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		offline := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+		c := w.collector()
+		s := look(t, c)
+		check(t, "lags", lags(s, "billing"), "3 ?:unreachable 3 3")
+		check(t, "gaps", gaps(s), "end offsets of topic orders: unreachable")
+
+		offline.Remove()
+		check(t, "lags once there is a leader", lags(look(t, c), "billing"), "3 3 3 3")
+	})
+}
+
 func TestHourOfLooksWithABrokerThatComesAndGoesNeverLies(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("orders", 10)

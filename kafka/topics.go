@@ -59,6 +59,9 @@ func (l *look) refresh(ctx context.Context) {
 	req := kmsg.NewMetadataRequest()
 	req.Topics = nil // all
 	told, err := l.askAnyone(ctx, req)
+	if err == nil && len(told.Brokers) == 0 {
+		err = errors.New("metadata names no brokers; the cluster may be starting")
+	}
 	if err != nil {
 		l.refreshFailed = err
 		l.cluster.stale = true
@@ -241,6 +244,7 @@ func (l *look) sortTopics() {
 func (l *look) readLogs(ctx context.Context) {
 	for _, t := range l.cluster.sorted {
 		t.forget()
+		l.cluster.stale = l.cluster.stale || errors.Is(t.failed, kerr.LeaderNotAvailable) // one may be elected any moment
 	}
 	l.moved.Store(false)
 	l.each(ctx, l.readLogsOf)
@@ -252,6 +256,7 @@ func (l *look) readLogs(ctx context.Context) {
 		return
 	}
 	l.refresh(ctx)
+	l.resolve(ctx, l.unknownTopics())
 	l.each(ctx, l.readLogsOf)
 }
 
