@@ -94,6 +94,7 @@ func (c *Collector) Snapshot(ctx context.Context) (*tidemark.Snapshot, error) {
 	if l.anyDown() || l.moved.Load() || l.anyVanished() {
 		l.refresh(ctx)
 		l.each(ctx, l.readGroups) // of brokers that are new
+		l.each(ctx, l.readRefused)
 	}
 	l.forgetGroups()
 	l.resolve(ctx, l.unknownTopics())

@@ -35,7 +35,8 @@ type group struct {
 	listedAt       time.Time
 	listedIn       *look
 	unheard, unmet tidemark.Reason // why commits, or members, are not from this look
-	refusedBy      int32           // the broker that lately said that it is not the coordinator; -1: none
+	refused        bool            // who was asked for commits said that somebody else has them
+	rival          int32           // another broker that lists it in this look; -1: none
 	reads          []*reading
 }
 
@@ -98,6 +99,19 @@ func (l *look) readGroups(ctx context.Context, b *broker) {
 	l.readCommits(ctx, b, slices.DeleteFunc(mine, (*group).withoutCommits))
 }
 
+// readRefused reads the groups that another broker has listed and then refused.
+func (l *look) readRefused(ctx context.Context, b *broker) {
+	var mine []*group
+	for _, g := range l.groups {
+		if g.listedIn == l && g.refused && g.rival == b.ID {
+			g.Coordinator = b.ID
+			mine = append(mine, g)
+		}
+	}
+	l.describe(ctx, b, mine)
+	l.readCommits(ctx, b, mine)
+}
+
 func (l *look) listGroups(ctx context.Context, b *broker) []*group {
 	resp, err := l.ask(ctx, b, kmsg.NewPtrListGroupsRequest())
 	if err != nil {
@@ -120,8 +134,8 @@ func (l *look) listGroups(ctx context.Context, b *broker) []*group {
 }
 
 // claim makes a broker the one that tells about a group in this look. While a
-// group moves, two brokers may list it: the first has it, unless it has lately
-// said that it is not the one.
+// group moves, two brokers may list it: the first has it, and if it turns out not
+// to be the coordinator, the other ([look.readRefused]).
 func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 	name := nameOf(told.Group)
 	if !l.choose.groups.chooses(name) {
@@ -131,14 +145,16 @@ func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 	defer l.mu.Unlock()
 	g := l.groups[name]
 	if g == nil {
-		g = &group{told: told.Group, refusedBy: -1}
+		g = &group{told: told.Group}
 		g.Name = name
 		l.groups[name] = g
 	}
-	if g.listedIn == l || g.refusedBy == broker {
+	if g.listedIn == l {
+		g.rival = broker
 		return nil
 	}
 	g.listedIn, g.listedAt = l, l.began
+	g.refused, g.rival = false, -1
 	g.Coordinator = broker
 	g.Type = cmp.Or(strings.ToLower(told.GroupType), "classic")
 	g.Phase = told.GroupState
@@ -396,7 +412,8 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 	if err := kerr.ErrorForCode(told.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		g.unheard = reasonOf(err)
 		if errors.Is(err, kerr.NotCoordinator) {
-			l.refused(g)
+			g.refused = true
+			l.moved.Store(true)
 		}
 		l.gap(g.unheard, err, "commits of group %s", g.Name)
 		return
@@ -414,14 +431,6 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 		g.reading(name).hear(t.Partitions)
 	}
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
-}
-
-// refused has another broker that lists the group preferred from the next look on.
-func (l *look) refused(g *group) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	g.refusedBy = g.Coordinator
-	l.moved.Store(true)
 }
 
 // stillReads says whether a group still reads a topic. Commits on a topic that
@@ -464,9 +473,6 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 func (l *look) forgetGroups() {
 	everybody := !slices.ContainsFunc(l.brokers, func(b *broker) bool { return !b.listed })
 	for name, g := range l.groups {
-		if g.listedIn != l {
-			g.refusedBy = -1 // nobody else wants it
-		}
 		switch {
 		case g.listedIn == l:
 		case everybody:
