@@ -30,7 +30,7 @@ func command() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE:          func(c *cobra.Command, _ []string) error { return serve(c.Context(), s) },
+		RunE:          func(c *cobra.Command, _ []string) error { return listenAndServe(c.Context(), s) },
 	}
 	f := c.Flags()
 	f.StringSliceVar(&s.brokers, "kafka.brokers", strings.Split(environment("KAFKA_BROKERS", "localhost:9092"), ","), "host:port of one or more brokers ($KAFKA_BROKERS)")

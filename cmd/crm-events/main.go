@@ -35,12 +35,22 @@ func main() {
 	}
 }
 
-// serve runs until ctx ends. Then the streams end first, the member leaves the
-// group after its last commit, and the server is closed at last, so that health
-// and metrics answer throughout.
-func serve(ctx context.Context, s settings) (err error) {
+// listenAndServe opens the address, and serves there until ctx ends.
+func listenAndServe(ctx context.Context, s settings) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	cluster := kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Log: log}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	log.Info("crm-events listens", "address", listener.Addr(), "topic", s.relay.Topic, "group", s.relay.Group)
+	return serve(ctx, s, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Log: log})
+}
+
+// serve runs until ctx ends. Then the streams end first, the server is closed when
+// the last commit is made, and the member leaves the group at last: health and
+// metrics answer throughout.
+func serve(ctx context.Context, s settings, listener net.Listener, cluster kafka.Options) (err error) {
+	defer listener.Close()
 	member, err := kafka.OpenMember(cluster, kafka.MemberOptions{
 		Group: s.relay.Group, Topics: []string{s.relay.Topic}, Reset: kafka.Reset(s.reset), InstanceID: s.instance,
 		MaxRecords: int(math.Ceil(s.relay.WorkRate)), // a second of slowed down work; more would be kept from other replicas
@@ -50,16 +60,11 @@ func serve(ctx context.Context, s settings) (err error) {
 	}
 	defer func() { err = errors.Join(err, leave(member)) }()
 	service, err := relay.New(relay.Options{
-		Config: s.relay, Source: topic{cluster, s.relay.Topic}, Member: member, Version: version, Log: log,
+		Config: s.relay, Source: topic{cluster, s.relay.Topic}, Member: member, Version: version, Log: cluster.Log,
 	})
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
-	if err != nil {
-		return err
-	}
-	log.Info("crm-events listens", "address", listener.Addr(), "topic", s.relay.Topic, "group", s.relay.Group)
 	server := &http.Server{Handler: service.Handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error {
