@@ -32,16 +32,26 @@ func serveHealth(w http.ResponseWriter, _ *http.Request) {
 // serveReady says whether events flow, and if not, why.
 func (s *Service) serveReady(w http.ResponseWriter, _ *http.Request) {
 	reasons := s.health.reasons()
-	select {
-	case <-s.begun:
-	default:
+	if !isClosed(s.begun) {
 		reasons = append(reasons, "the end of the topic is not known yet")
+	}
+	if isClosed(s.draining) {
+		reasons = append(reasons, "shutting down")
 	}
 	status := http.StatusOK
 	if len(reasons) > 0 {
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, map[string]any{"ready": len(reasons) == 0, "reasons": reasons})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Service) serveAbout(w http.ResponseWriter, _ *http.Request) {
@@ -100,9 +110,11 @@ func (s *Service) shared(h http.Handler) http.Handler {
 // counted counts requests when they are answered, a stream when it begins.
 func (s *Service) counted(path string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&counter{ResponseWriter: w, count: func(status int) {
+		c := &counter{ResponseWriter: w, count: func(status int) {
 			s.metrics.requests.WithLabelValues(path, methodLabel(r.Method), strconv.Itoa(status)).Inc()
-		}}, r)
+		}}
+		h.ServeHTTP(c, r)
+		c.first(http.StatusOK) // of an answer without a body
 	})
 }
 
@@ -113,18 +125,21 @@ type counter struct {
 	done  bool
 }
 
-func (c *counter) WriteHeader(status int) {
+func (c *counter) first(status int) {
 	if !c.done {
 		c.done = true
 		c.count(status)
 	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (c *counter) WriteHeader(status int) {
+	c.first(status)
 	c.ResponseWriter.WriteHeader(status)
 }
 
 func (c *counter) Write(b []byte) (int, error) {
-	if !c.done {
-		c.WriteHeader(http.StatusOK)
-	}
+	c.first(http.StatusOK)
 	return c.ResponseWriter.Write(b)
 }
 

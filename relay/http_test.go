@@ -154,6 +154,7 @@ func TestRequestsAreCountedByRouteAndNotByWhatIsAskedFor(t *testing.T) {
 		f(http.MethodGet, "/etc/passwd", 404)
 		f(http.MethodPost, "/crm-events?x=1", 405)
 		f("BREW", "/healthz", 405)
+		f(http.MethodHead, "/crm-events", 200)
 		f(http.MethodGet, "/crm-events?x=1", 200)
 		synctest.Wait()
 		for series, want := range map[string]string{
@@ -161,6 +162,7 @@ func TestRequestsAreCountedByRouteAndNotByWhatIsAskedFor(t *testing.T) {
 			`{code="200",method="GET",path="/healthz"}`:     "1",
 			`{code="404",method="GET",path="other"}`:        "1",
 			`{code="405",method="POST",path="/crm-events"}`: "1",
+			`{code="200",method="HEAD",path="/crm-events"}`: "1",
 			`{code="405",method="other",path="/healthz"}`:   "1",
 			`{code="200",method="GET",path="/crm-events"}`:  "1",
 		} {

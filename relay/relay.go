@@ -21,7 +21,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -108,13 +107,11 @@ type Service struct {
 
 // New checks the options and makes a service that does nothing yet.
 func New(o Options) (*Service, error) {
-	switch {
-	case o.Topic == "" || o.Group == "":
-		return nil, errors.New("relay: the topic and the group must be named")
-	case o.Source == nil || o.Member == nil:
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Source == nil || o.Member == nil {
 		return nil, errors.New("relay: a source to read and a member to work are needed")
-	case o.WorkRate < 0:
-		return nil, fmt.Errorf("relay: a work rate of %v records per second is not possible; 0 is unlimited", o.WorkRate)
 	}
 	o.Config = o.withDefaults()
 	if o.Log == nil {
@@ -137,6 +134,18 @@ func New(o Options) (*Service, error) {
 	s.metrics = newMetrics(s)
 	s.handler = s.routes()
 	return s, nil
+}
+
+// Validate says what is wrong with the configuration.
+func (c Config) Validate() error {
+	if c.Topic == "" || c.Group == "" {
+		return errors.New("relay: the topic and the group must be named")
+	}
+	least := min(c.CommitInterval, c.RingAge, c.Heartbeat, c.Retry, c.WriteTimeout, c.Coalesce, c.Drain)
+	if least < 0 || min(c.RingBytes, c.RingRecords, c.MaxClients, c.MaxClientsPerIP, c.CatchUpReaders) < 0 || c.WorkRate < 0 {
+		return errors.New("relay: a rate, time, size or number is negative; leave it out for the usual one")
+	}
+	return nil
 }
 
 // withDefaults fills in the values of events.md section 10.
@@ -169,7 +178,6 @@ func (s *Service) Run(ctx context.Context) error {
 	planes.Go(func() { s.keep(ctx) })
 	planes.Wait()
 
-	s.health.report("service", errDraining)
 	close(s.draining)
 	if left := s.clients.wait(s.o.Drain); left > 0 {
 		s.o.Log.Warn("streams did not end in time", "streams", left, "after", s.o.Drain)

@@ -20,7 +20,7 @@ const maxFlush = 64 << 10
 // patience is how long a client waits at the door for Kafka to answer.
 const patience = 5 * time.Second
 
-// errDraining ends streams, and makes the service not ready.
+// errDraining ends streams when the service does.
 var errDraining = errors.New("shutting down")
 
 // serveStream answers one browser for as long as it stays.

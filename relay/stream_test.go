@@ -466,6 +466,35 @@ func TestLogThatIsCutIsToldToWhoListensAndToWhoComesBack(t *testing.T) {
 	})
 }
 
+// TestCursorBeyondACutLogDoesNotWaitForItsOffset: the log was cut while nobody was
+// looking, so only the time of new records shows that offset 60 is another record
+// than the one the browser has.
+func TestCursorBeyondACutLogDoesNotWaitForItsOffset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(1)
+		r := m.start(t, nil)
+		b := r.open("")
+		m.publish(0, 100)
+		time.Sleep(time.Second)
+		b.close()
+		r.end()
+		m.change(func() { m.logs[0].records = m.logs[0].records[:60]; m.committed[0] = 60 })
+		r = m.start(t, nil)
+		again := r.open(b.lastID())
+		time.Sleep(2 * time.Minute)
+		m.publish(0, 10)
+		time.Sleep(time.Second)
+		if got, want := again.got(0), between(60, 70); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		gaps := again.kinds("gap")
+		if len(gaps) != 1 || gaps[0].From != 100 || gaps[0].To != 60 || gaps[0].Reason != "recreated" {
+			t.Errorf("gaps are %+v, want one that says recreated, from 100 to 60", gaps)
+		}
+		again.close()
+	})
+}
+
 // cutting keeps the reader of the data plane at hand.
 type cutting struct {
 	*memory

@@ -172,6 +172,7 @@ func TestWorkThatFailsIsDoneAgainAndNothingIsSkipped(t *testing.T) {
 			t.Errorf("lag is %d while work fails, want %d", got, want)
 		}
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(done) != 3 || done[1] != 1 || m.lag() != 0 {
 			t.Errorf("worked on %v and lag is %d, want 0 1 2 and 0", done, m.lag())
 		}
