@@ -269,9 +269,10 @@ type Snapshot struct {
 	Groups  []Group `json:"groups"`
 }
 
-// Patch is what has changed since the snapshot or patch before it. Trends are not
-// in it: whoever keeps them adds the present total of each group of a cluster
-// whose observedAt moved on.
+// Patch is what has changed since the snapshot or patch before it. A group that
+// only grew older is not in it: if it is fresh, it was observed with its cluster.
+// Nor are trends: whoever keeps them adds the present total of each group of a
+// cluster whose observedAt moved on.
 type Patch struct {
 	Object
 	Summary Summary `json:"summary"`

@@ -13,12 +13,18 @@ const (
 	pace      = time.Second      // no reader gets more than one message in this time
 	heartbeat = 15 * time.Second // under the 30 s after which the stricter proxies give up on silence
 	patience  = 10 * time.Second // how long a reader may take to accept a message
+	readers   = 500              // at once; each costs up to 1 MB, most of it for squeezing
 )
 
 // stream sends a snapshot, then what has changed, until the reader is gone or the
 // server stops. It keeps no queue: whoever reads slowly finds the latest moment
 // when ready for it, and the difference to the one it has.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	defer s.streams.Add(-1)
+	if s.streams.Add(1) > readers {
+		problem(w, http.StatusServiceUnavailable, fmt.Sprintf("%d streams are open, which is the limit. The same data: /api/tidemark/v1/groups.", readers))
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")

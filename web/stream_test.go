@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -197,6 +198,25 @@ func TestSlowReaderSkipsToTheLatest(t *testing.T) {
 			if err := json.Unmarshal([]byte(m.data), &patch); err != nil || patch.Sequence <= before {
 				t.Fatalf("sequence %d after %d: %v", patch.Sequence, before, err)
 			}
+		}
+	})
+}
+
+func TestTooManyStreamsAreRefusedAndNotQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, web.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 500 {
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/tidemark/v1/stream", nil)
+			go s.Handler().ServeHTTP(httptest.NewRecorder(), r)
+		}
+		synctest.Wait()
+		if got, want := get(t, s, "/api/tidemark/v1/stream").Code, http.StatusServiceUnavailable; got != want {
+			t.Errorf("status = %d, want %d", got, want)
+		}
+		if got, want := get(t, s, "/api/tidemark/v1/view").Code, http.StatusOK; got != want {
+			t.Errorf("status of another call = %d, want %d", got, want)
 		}
 	})
 }

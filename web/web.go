@@ -69,6 +69,7 @@ type Mount struct {
 type Server struct {
 	Options
 	now     atomic.Pointer[moment]
+	streams atomic.Int64 // open now
 	handler http.Handler
 
 	publishing sync.Mutex // one moment follows the other

@@ -31,7 +31,7 @@ export function AlertsPage() {
 
 export function AlertTable({ alerts }: { alerts: Alert[] }) {
   const sorted = [...alerts].sort((a, b) => rank[b.state] - rank[a.state] || (a.name < b.name ? -1 : 1))
-  return <Table caption="Alerts" columns={columns} rows={sorted} id={a => JSON.stringify(a.labels)} param="alerts" card={92} empty="Nothing fires and nothing pends." dim={a => a.state === 'resolved'} />
+  return <Table caption="Alerts" columns={columns} rows={sorted} id={a => a.name + JSON.stringify(a.labels)} param="alerts" card={92} empty="Nothing fires and nothing pends." dim={a => a.state === 'resolved'} />
 }
 
 const columns: Column<Alert>[] = [

@@ -6,7 +6,7 @@ import { Chart, type Ahead } from './chart'
 import { count, dash, duration, eta, lagWord, plural, rate, slope } from './format'
 import { ranges, usePast } from './history'
 import { Replicas } from './overview'
-import { api, groupOf, observed, summary } from './store'
+import { api, groupOf, seenAt, summary } from './store'
 import { Table, typing, useSetQuery, type Column } from './table'
 import type { Group, GroupDetail, Member, Name, Partition } from './types'
 import { At, Errors, Since, states, StateWord } from './words'
@@ -78,7 +78,7 @@ function Facts({ g, d }: { g: Group; d: GroupDetail }) {
       <Fact name="Replicas" value={<Replicas of={g} />} note={replicaNote(g, d)} />
       <Fact name="Skew" value={g.skew === null ? dash : `${rate(g.skew)}×`} note="hottest partition over the mean" />
       <Fact name="Members" value={count(g.members)} note={[g.phase, g.type, d.assignor].filter(Boolean).join(', ')} />
-      <Fact name="Seen" value={<>{duration(observed(g))} ago</>} note={g.fresh ? 'in the latest look' : 'not in the latest look'} />
+      <Fact name="Seen" value={<><Since at={seenAt(g)} /> ago</>} note={g.fresh ? 'in the latest look' : 'not in the latest look'} />
     </dl>
   )
 }
@@ -122,7 +122,7 @@ function History({ g, d }: { g: Group; d: GroupDetail }) {
 // useLive adds what the stream has brought since history was asked.
 function useLive(past: ReturnType<typeof usePast>, g: Group) {
   const [points, setPoints] = useState<[number, (number | null)[]][]>([])
-  const at = Math.round(Date.parse(g.observedAt ?? '') / 1000)
+  const at = Math.round(Date.parse(seenAt(g) ?? '') / 1000)
   useEffect(() => setPoints([]), [g.cluster, g.group])
   useEffect(() => {
     if (!Number.isFinite(at)) return
@@ -145,7 +145,7 @@ function limitsOf(d: GroupDetail) {
 }
 
 function aheadOf(g: Group): Ahead | undefined {
-  const at = Date.parse(g.observedAt ?? '') / 1000
+  const at = Date.parse(seenAt(g) ?? '') / 1000
   if (g.lag.records === null || !Number.isFinite(at) || g.lag.records === 0) return undefined
   if (g.state === 'draining') return { at, from: g.lag.records, ...g.drain, slope: null }
   if (g.state === 'growing' || g.state === 'stopped') return { at, from: g.lag.records, p10: null, p50: null, p90: null, slope: g.slope }
@@ -180,7 +180,7 @@ function Partitions({ d }: { d: GroupDetail }) {
     <section>
       <h2>Partitions <small class="muted">{topics.size === 1 ? [...topics][0] : plural(topics.size, 'topic')}</small></h2>
       <Heat partitions={d.partitions} />
-      <Table caption="Partitions of the group, most urgent first" columns={columns} rows={rows} id={p => `${p.topic}/${p.id}`} param="partitions" keys empty="The group reads nothing." />
+      <Table caption="Partitions of the group, most urgent first" columns={columns} rows={rows} id={p => `${p.topic}/${p.id}`} param="partitions" empty="The group reads nothing." />
     </section>
   )
 }

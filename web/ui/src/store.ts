@@ -1,7 +1,7 @@
 // What the pages know, kept up to date by one stream per tab.
 import { computed, signal } from '@preact/signals'
 import { ageOf } from './format'
-import type { Group, Name, Patch, Snapshot, Summary } from './types'
+import type { Group, Name, Patch, Snapshot, Summary, Time } from './types'
 
 const trendPoints = 60
 
@@ -32,10 +32,11 @@ export const dataAge = computed(() => {
   return ages.length === 0 || ages.includes(null) ? null : Math.max(...(ages as number[]))
 })
 
-// observed is the age of one group's numbers: its own if the latest look missed it.
-export function observed(g: Group): number | null {
+// seenAt is when a group's numbers were seen: with its cluster's latest look, or
+// before that. A patch does not send a group for its age alone.
+export function seenAt(g: Group): Time {
   const cluster = summary.value?.clusters.find(c => c.name === g.cluster)
-  return ageOf(g.fresh && cluster ? cluster.observedAt : g.observedAt, now.value)
+  return g.fresh && cluster ? cluster.observedAt : g.observedAt
 }
 
 let source: EventSource | null = null

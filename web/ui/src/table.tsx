@@ -54,9 +54,7 @@ export function Table<T>({ caption, columns, rows, id, param = 'sort', card, key
         <tbody ref={body}>
           {from > 0 && <tr class="filler" style={{ height: `${from * height}px` }} aria-hidden="true"><td colSpan={columns.length} /></tr>}
           {sorted.slice(from, to).map((row, i) => (
-            <tr key={id(row)} data-i={from + i} aria-rowindex={from + i + 2} class={dim?.(row) ? 'dim' : undefined} style={{ height: `${height}px` }}>
-              {columns.map(c => <td key={c.key} class={`${c.key}${c.num ? ' num' : ''}`} data-name={c.name}>{c.cell(row)}</td>)}
-            </tr>
+            <Line key={id(row)} row={row} all={sorted} columns={columns} i={from + i} height={height} dim={dim?.(row)} />
           ))}
           {to < sorted.length && <tr class="filler" style={{ height: `${(sorted.length - to) * height}px` }} aria-hidden="true"><td colSpan={columns.length} /></tr>}
           {sorted.length === 0 && <tr class="none"><td colSpan={columns.length}>{empty ?? 'Nothing here.'}</td></tr>}
@@ -64,6 +62,24 @@ export function Table<T>({ caption, columns, rows, id, param = 'sort', card, key
       </table>
     </div>
   )
+}
+
+interface LineProps<T> {
+  row: T
+  all: T[]
+  columns: Column<T>[]
+  i: number
+  height: number
+  dim?: boolean
+}
+
+// Line is made anew only when the rows are: scrolling past leaves it alone.
+function Line<T>({ row, all, columns, i, height, dim }: LineProps<T>) {
+  return useMemo(() => (
+    <tr data-i={i} aria-rowindex={i + 2} class={dim ? 'dim' : undefined} style={{ height: `${height}px` }}>
+      {columns.map(c => <td key={c.key} class={`${c.key}${c.num ? ' num' : ''}`} data-name={c.name}>{c.cell(row)}</td>)}
+    </tr>
+  ), [row, all, columns, i, height, dim])
 }
 
 interface Order {

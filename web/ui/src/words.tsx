@@ -1,7 +1,6 @@
 // States, ages and links: the small pieces every page uses.
-import { observed } from './store'
 import { ageOf, clockTime, dateTime, duration } from './format'
-import { now } from './store'
+import { now, seenAt } from './store'
 import type { Group, Name, State, Time } from './types'
 
 interface Look {
@@ -35,7 +34,7 @@ export function StateWord({ state, reason }: { state: State; reason?: string }) 
 
 // Age re-renders by itself: only what shows an age follows the clock.
 export function Age({ of }: { of: Group }) {
-  return <span class={of.fresh ? 'age' : 'age old'} title={of.fresh ? 'seen in the latest look' : 'the latest look did not see this group'}>{duration(observed(of))}</span>
+  return <span class={of.fresh ? 'age' : 'age old'} title={of.fresh ? 'seen in the latest look' : 'the latest look did not see this group'}>{duration(ageOf(seenAt(of), now.value))}</span>
 }
 
 export function Since({ at }: { at: Time }) {
