@@ -195,7 +195,8 @@ func (b *bed) put(series string, f float64) {
 	}
 }
 
-// query asks the API for the values of an expression at the last look.
+// query asks the API for the values of an expression at the last look, or now if
+// the bed has no time of its own.
 func (b *bed) query(expr string) (values []float64) {
 	b.Helper()
 	var answer struct {
@@ -205,7 +206,10 @@ func (b *bed) query(expr string) (values []float64) {
 			}
 		}
 	}
-	at := float64(b.now.Add(-b.every).UnixMilli()) / 1000
+	at := float64(time.Now().UnixMilli()) / 1000
+	if !b.now.IsZero() {
+		at = float64(b.now.Add(-b.every).UnixMilli()) / 1000
+	}
 	b.get("/api/v1/query?query="+url.QueryEscape(expr)+fmt.Sprintf("&time=%.3f", at), &answer)
 	for _, r := range answer.Data.Result {
 		f, err := strconv.ParseFloat(r.Value[1].(string), 64)

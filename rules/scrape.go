@@ -91,6 +91,10 @@ func (e *Engine) dialer() []commonconfig.HTTPClientOption {
 
 // Run scrapes external targets until ctx ends. It is called once.
 func (e *Engine) Run(ctx context.Context) error {
+	if len(e.scraped.ScrapeConfigs) == 0 {
+		<-ctx.Done()
+		return nil
+	}
 	sd, err := discovery.CreateAndRegisterSDMetrics(e.registry)
 	if err != nil {
 		return fmt.Errorf("register discovery: %w", err)
