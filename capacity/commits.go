@@ -33,13 +33,13 @@ type turn struct {
 	dropped int
 	before  int64 // the moment of the look before
 	now     int64
+	resumed bool // members came to a group that had none
 	blocked bool // nobody reads, or partitions are changing hands: no commit is to be expected
 }
 
 // observe takes in one partition. last is its latest known commit before.
 // moved says that it changed hands.
 func (c *commits) observe(row *tidemark.Partition, last int64, owner uint32, t turn) (moved bool) {
-	appeared := c.owner == 0 && owner != 0
 	moved = c.owner != owner
 	c.owner = owner
 	if row.Reason.Blinds() || row.Committed < 0 {
@@ -53,8 +53,8 @@ func (c *commits) observe(row *tidemark.Partition, last int64, owner uint32, t t
 	case last == tidemark.Unseen || row.Committed < last:
 		// A commit that fell was reset, or is work done twice: no throughput.
 		c.from, c.since = t.now, t.now
-	case appeared:
-		// What was read while nobody read says nothing about the newcomer.
+	case t.resumed:
+		// What was read while nobody read says nothing about the newcomers.
 		c.from, c.since = t.now, t.now
 	case row.Committed > last:
 		c.learn(t)

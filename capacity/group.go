@@ -100,7 +100,7 @@ func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *cr
 		g.from = at
 	}
 	empty := len(seen.Members) == 0
-	t := turn{strip: &g.strip, before: g.newest(), now: at}
+	t := turn{strip: &g.strip, before: g.newest(), now: at, resumed: g.empty && !empty}
 	remembered := g.n
 	advanced := g.advances(rows)
 	if advanced && empty && g.empty {

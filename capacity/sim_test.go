@@ -26,17 +26,20 @@ type world struct {
 	perMember  float64       // records per second that one member can read
 	commits    time.Duration // how often a member commits
 	looks      time.Duration
-	share      []float64 // of arrivals, by partition; nil: even
-	alone      bool      // the one consumer is no member
-	jitter     bool      // looks and commits come when they like
-	even       bool      // arrivals without the noise of a Poisson process
-	frozen     map[int]bool
+	share      []float64    // of arrivals, by partition; nil: even
+	alone      bool         // the one consumer is no member
+	jitter     bool         // looks and commits come when they like
+	even       bool         // arrivals without the noise of a Poisson process
+	frozen     map[int]bool // not read by their owner
+	unowned    map[int]bool
 	gaps       map[int]tidemark.Reason
 	blind      tidemark.Reason
 	phase      string
 }
 
 type simulated struct{ end, read, committed, credit float64 }
+
+func (w *world) seed(n uint64) { w.random = rand.New(rand.NewPCG(n, 7)) }
 
 func newWorld(t *testing.T, partitions, members int) *world {
 	w := &world{
@@ -73,7 +76,12 @@ func (w *world) behind() float64 {
 	return n
 }
 
-func (w *world) owner(partition int) int { return partition % max(1, len(w.members)) }
+func (w *world) owner(partition int) int {
+	if w.unowned[partition] {
+		return -1
+	}
+	return partition % max(1, len(w.members))
+}
 
 func (w *world) shareOf(partition int) float64 {
 	if w.share != nil {

@@ -91,8 +91,10 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, in *influx, 
 		return tidemark.CaughtUp, e.Reason
 	case !l.isRead():
 		return tidemark.Stopped, e.Reason
+	case lag > 1 && l.overdue(c) && !l.owned(i) && l.anyOwned():
+		return tidemark.Stopped, e.Reason
 	case lag > 1 && l.overdue(c):
-		return l.overdueState(i), cmp.Or(e.Reason, tidemark.Stuck)
+		return tidemark.Stalled, cmp.Or(e.Reason, tidemark.Stuck)
 	case inFlight(lag, 1, in.recent(c.usual(), l.windows), c.usual(), l.windows):
 		return tidemark.CaughtUp, e.Reason
 	}
@@ -116,16 +118,7 @@ func (l *look) overdue(c *commits) bool {
 	if c.period == 0 {
 		patience = l.windows.long
 	}
-	return !l.seen.Rebalancing() && c.silent(l.group.newest()) >= patience
-}
-
-// overdueState tells a partition that its owner does not read from one that has no
-// owner although others have.
-func (l *look) overdueState(i int) tidemark.State {
-	if l.owned(i) || !l.anyOwned() {
-		return tidemark.Stalled
-	}
-	return tidemark.Stopped
+	return len(l.seen.Members) > 0 && !l.seen.Rebalancing() && c.silent(l.group.newest()) >= patience
 }
 
 func (l *look) owned(i int) bool { return int(l.crew.owners[i]) < len(l.seen.Members) }

@@ -1,0 +1,82 @@
+package capacity
+
+import (
+	"math"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// service is what is known of how fast one replica of a group can read.
+type service struct {
+	proven  tidemark.Rate // mean over saturated windows
+	windows int           // how many
+	at      int64         // the end of the latest
+	best    float64       // the most one replica read, saturated or not
+	streaks map[uint32]streak
+}
+
+// streak is since when a consumer with that many partitions has been saturated.
+type streak struct {
+	since      int64
+	partitions int
+}
+
+// rate returns the capacity of one replica. Until a saturated window was seen it
+// is the best rate of one replica, a lower bound, with half of it as error.
+func (s *service) rate() tidemark.Rate {
+	if s.proven.Known || s.best == 0 {
+		return s.proven
+	}
+	return tidemark.Rate{PerSecond: s.best, Error: s.best / 2, Known: true}
+}
+
+// observe takes in what every consumer read at one look, and learns from those
+// that have been saturated throughout the window of the rate.
+func (s *service) observe(c *crew, now int64, w windows) {
+	streaks := map[uint32]streak{}
+	var sample sum
+	windows := 0
+	for i := range c.tides {
+		t := &c.tides[i]
+		out := t.out(w.short, w)
+		s.best = max(s.best, out.PerSecond)
+		if !t.saturated(out, w) {
+			continue
+		}
+		st, known := s.streaks[c.badges[i]]
+		if !known || st.partitions != t.partitions {
+			st = streak{since: now, partitions: t.partitions}
+		}
+		streaks[c.badges[i]] = st
+		if now-st.since >= int64(w.ofAdvances(w.short, t.period)) {
+			sample.add(sumOf(out))
+			windows++
+		}
+	}
+	s.streaks = streaks
+	if windows > 0 {
+		n := float64(windows)
+		s.learn(tidemark.Rate{PerSecond: sample.perSecond / n, Error: math.Sqrt(sample.variance) / n, Known: true}, now, w)
+	}
+}
+
+// learn takes in the mean capacity per replica of a saturated window. The mean of
+// the latest eight windows or so counts, but a rate that fell out of the noise
+// counts at once: planning with a capacity that is no more is the worse mistake.
+// Source: capacity.md 2.3, fall fast.
+func (s *service) learn(sample tidemark.Rate, now int64, w windows) {
+	if s.windows > 0 && now-s.at < int64(w.short) {
+		return
+	}
+	s.at = now
+	if trend(sample, s.proven) == tidemark.Draining {
+		s.windows = 0
+	}
+	s.windows = min(s.windows+1, 8)
+	share := 1 / float64(s.windows)
+	s.proven = tidemark.Rate{
+		PerSecond: s.proven.PerSecond + share*(sample.PerSecond-s.proven.PerSecond),
+		Error:     math.Hypot((1-share)*s.proven.Error, share*sample.Error),
+		Known:     true,
+	}
+}

@@ -1,0 +1,98 @@
+package capacity
+
+import (
+	"cmp"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// learn takes the rates of consumers that had work all along for their capacity.
+func (l *look) learn() {
+	if l.seen.Rebalancing() {
+		l.group.service.streaks = nil
+		return
+	}
+	l.group.service.observe(l.crew, l.group.newest(), l.windows)
+}
+
+// drain returns how long the consumer that takes longest needs. It is not known if
+// one of them never gets there.
+func (l *look) drain(state tidemark.State) tidemark.Drain {
+	switch state {
+	case tidemark.Idle, tidemark.CaughtUp:
+		return tidemark.Drain{Known: true}
+	case tidemark.Draining:
+	default:
+		return tidemark.Drain{}
+	}
+	longest := tidemark.Drain{Known: true}
+	for i := range l.crew.tides {
+		t := &l.crew.tides[i]
+		if t.partitions == 0 || t.inFlight(l.windows) {
+			continue
+		}
+		d := Backlog{Records: float64(t.lag), Arrivals: t.in.short.rate(), Capacity: t.out(l.windows.short, l.windows)}.Drain()
+		if !d.Known || d.P50 > longest.P50 {
+			d.Consumer, d.Topic, d.Partition = l.member(i), l.rows[t.deepest].Topic, l.rows[t.deepest].ID
+			longest = d
+		}
+		if !d.Known {
+			break
+		}
+	}
+	return longest
+}
+
+// member returns the name of a member: its instance, else its id; of nobody: none.
+func (l *look) member(i int) string {
+	if i >= len(l.seen.Members) {
+		return ""
+	}
+	m := &l.seen.Members[i]
+	return cmp.Or(m.InstanceID, m.ID)
+}
+
+// replicas sizes the group for its target. Partitions on which no commit moves are
+// left out: no consumer more helps them. Source: capacity.md 2.3.
+//
+// While no saturated window was seen the capacity is a lower bound, so the need is
+// an upper one: it is capped by what is there where that keeps up, and not told
+// where nothing moves.
+func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Replicas {
+	r := tidemark.Replicas{Have: l.have(), Useful: len(l.rows)}
+	arrivals := l.whole.in.short.rate()
+	proven := l.group.service.proven.Known
+	moves := state != tidemark.Stopped && state != tidemark.Stalled && state != tidemark.Unknown
+	if !l.total.Complete || !service.Known || !arrivals.Known || !proven && !moves {
+		return r
+	}
+	d := Demand{Arrivals: max(arrivals.PerSecond, l.whole.in.long.perSecond), Backlog: float64(l.total.Records)}
+	if l.whole.stuck < l.whole.partitions {
+		d.Arrivals -= max(l.frozen.in.short.perSecond, l.frozen.in.long.perSecond)
+		d.Backlog -= float64(l.frozen.lag)
+	}
+	if state == tidemark.Idle || state == tidemark.CaughtUp {
+		d.Backlog = 0
+	}
+	r.Needed = Need(d, service.PerSecond, l.model.target(l.seen.Name))
+	if !proven && d.Backlog == 0 {
+		r.Needed = min(r.Needed, max(1, r.Have))
+	}
+	r.PartitionsNeeded = r.Needed
+	r.Known = true
+	return r
+}
+
+// have counts the members that own something or, if none does, all.
+func (l *look) have() int {
+	owning := 0
+	for _, t := range l.crew.tides[:len(l.crew.tides)-1] {
+		if t.partitions > 0 {
+			owning++
+		}
+	}
+	if owning == 0 {
+		return len(l.seen.Members)
+	}
+	return owning
+}
