@@ -143,8 +143,7 @@ func register(r prometheus.Registerer) (*prometheus.CounterVec, error) {
 		return outcomes, nil
 	}
 	err := r.Register(outcomes)
-	var known prometheus.AlreadyRegisteredError
-	if errors.As(err, &known) {
+	if known, is := errors.AsType[prometheus.AlreadyRegisteredError](err); is {
 		if counting, is := known.ExistingCollector.(*prometheus.CounterVec); is {
 			return counting, nil
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a real cluster may take for something that it will do.
-const patience = 90 * time.Second
+const patience = 2 * time.Minute
 
 func newClient(t *testing.T, brokers []string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
