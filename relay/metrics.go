@@ -42,6 +42,16 @@ func newMetrics(s *Service) *metrics {
 		relayBusy:   counter("crm_events_relay_busy_seconds_total", "Time spent encoding records for the ring."),
 		workBusy:    counter("crm_events_work_busy_seconds_total", "Time spent working on records; the rest was waiting for them. Its rate is the utilisation."),
 	}
+	// Series that are there from the beginning can be told from those that are not known.
+	for family, words := range map[*prometheus.CounterVec][]string{
+		m.disconnects: {"client", "slow", "drain", "kafka", "refused"},
+		m.resumes:     {live, exact, approximate, holed},
+		m.gaps:        {overflow, retention, recreated},
+	} {
+		for _, word := range words {
+			family.WithLabelValues(word)
+		}
+	}
 	m.registry.MustRegister(m.messages, m.requests, m.deliveries, m.disconnects, m.resumes, m.gaps,
 		m.undecodable, m.relayBusy, m.workBusy, &state{s: s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

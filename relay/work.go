@@ -11,8 +11,7 @@ import (
 	"github.com/aetherlink/tidemark"
 )
 
-// ownedFor is how long we believe to own a partition without asking again. A
-// batch may take minutes to work on, and after a rebalance somebody else does it.
+// ownedFor is how long we believe to own a partition without asking again.
 const ownedFor = 50 * time.Millisecond
 
 // slowAfter is how long a client may have left a frame unread before commits stop
@@ -21,11 +20,14 @@ const slowAfter = 5 * time.Second
 
 // work is the work plane: it does each record of the partitions it owns.
 func (s *Service) work(ctx context.Context) {
-	var owned ownership
 	for ctx.Err() == nil {
 		records, err := s.o.Member.Next(ctx)
+		b := batch{member: s.o.Member, lost: map[spot]bool{}}
 		for _, r := range records {
-			if owned.includes(s.o.Member, r) && !s.do(ctx, r) {
+			at := spot{r.Topic, r.Partition}
+			if !b.owns(at) {
+				s.progress.forget(at)
+			} else if !s.do(ctx, r) {
 				return
 			}
 		}
@@ -56,17 +58,23 @@ func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
 	return true
 }
 
-// ownership is what the member owned a moment ago.
-type ownership struct {
-	asked time.Time
-	owned []tidemark.Position
+// batch is what one Next returned. It may take minutes to work on, and meanwhile
+// partitions go to other members and come back, with the others' progress. So a
+// partition that was lost once is lost for the rest of the batch: the next one
+// begins where the others have come.
+type batch struct {
+	member Member
+	asked  time.Time
+	owned  []tidemark.Position
+	lost   map[spot]bool
 }
 
-func (o *ownership) includes(m Member, r tidemark.Record) bool {
-	if now := time.Now(); now.Sub(o.asked) > ownedFor {
-		o.asked, o.owned = now, m.Owned()
+func (b *batch) owns(at spot) bool {
+	if now := time.Now(); now.Sub(b.asked) > ownedFor {
+		b.asked, b.owned = now, b.member.Owned()
 	}
-	return owns(o.owned, spot{r.Topic, r.Partition})
+	b.lost[at] = b.lost[at] || !owns(b.owned, at)
+	return !b.lost[at]
 }
 
 func owns(owned []tidemark.Position, at spot) bool {
@@ -101,9 +109,17 @@ func (p *progress) done(r tidemark.Record) {
 	p.worked[at] = r.Offset + 1
 }
 
+// forget drops what we know of a partition that somebody else works on now: a
+// late commit of ours would take the new owner's progress back.
+func (p *progress) forget(at spot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.worked, at)
+	delete(p.committed, at)
+}
+
 // due returns what is to be committed: what is worked and flushed, of the
-// partitions that are still ours. What is not ours any more is forgotten, lest a
-// late commit of ours takes the new owner's progress back.
+// partitions that are still ours.
 func (p *progress) due(owned []tidemark.Position, flushed vector) []tidemark.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -73,6 +73,33 @@ func TestWhoLosesAPartitionStopsWorkingOnIt(t *testing.T) {
 	})
 }
 
+// TestPartitionThatComesBackIsWorkedFromWhereTheOtherHasCome: what is left of a
+// batch from before is not worked again, and not committed.
+func TestPartitionThatComesBackIsWorkedFromWhereTheOtherHasCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(2)
+		m.publish(1, 100)
+		r := m.start(t, slowed(2.7))
+		time.Sleep(10 * time.Second) // 27 records
+		other := m.join()            // which gets partition 1
+		time.Sleep(time.Second)
+		if err := other.Commit(t.Context(), []tidemark.Position{{Topic: topic, Partition: 1, Next: 50}}); err != nil {
+			t.Fatal(err)
+		}
+		before := len(m.commits)
+		m.leave(other)
+		m.drained(t)
+		for _, c := range m.commits[before:] {
+			if c.Next < 50 {
+				t.Errorf("offset %d was committed after the other had come to 50", c.Next)
+			}
+		}
+		if got, least, most := atoi(t, r.metric("crm_events_messages_total")), 77, 79; got < least || got > most {
+			t.Errorf("%d records were worked on, want 27, one in hand, and the 50 that were left", got)
+		}
+	})
+}
+
 // drained waits until the group has no lag and returns how long that took.
 func (m *memory) drained(t *testing.T) time.Duration {
 	t.Helper()
