@@ -110,6 +110,7 @@ func (w *world) call(n *notify.Notifier, method, path, body string, to any) {
 	w.t.Helper()
 	request := httptest.NewRequestWithContext(w.t.Context(), method, path, strings.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer ours") // as somebody who signed in to our pages
 	answer := httptest.NewRecorder()
 	n.Handler().ServeHTTP(answer, request)
 	if answer.Code != http.StatusOK {

@@ -58,7 +58,7 @@ type embedded struct {
 func openEmbedded(o Options, outcomes *prometheus.CounterVec) (*embedded, error) {
 	e := &embedded{Options: o, begun: make(chan struct{})}
 	if err := e.load(outcomes); err != nil {
-		return nil, fmt.Errorf("notify: alertmanager %s: %w", o.Alertmanager, err)
+		return nil, fmt.Errorf("notify: %w", err)
 	}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -76,7 +76,7 @@ func (e *embedded) load(outcomes *prometheus.CounterVec) (err error) {
 		e.config, err = config.LoadFile(e.Alertmanager)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("alertmanager %s: %w", e.Alertmanager, err)
 	}
 	if e.template, err = template.FromGlobs(e.config.Templates); err != nil {
 		return fmt.Errorf("read the templates %q: %w", e.config.Templates, err)

@@ -57,7 +57,12 @@ func (e *external) handler() http.Handler {
 	first := e.all[0]
 	return &httputil.ReverseProxy{
 		Transport: first.client.Transport,
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(first.base) },
+		ErrorLog:  slog.NewLogLogger(first.log.Handler(), slog.LevelWarn),
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(first.base)
+			r.Out.Header.Del("Authorization") // what lets people in here is not theirs to see
+			r.Out.Header.Del("Cookie")
+		},
 	}
 }
 
@@ -119,6 +124,9 @@ func (r *remote) run(ctx context.Context) {
 
 func (r *remote) tell(ctx context.Context) error {
 	batch := r.take()
+	if len(batch) == 0 {
+		return nil // the news came while the last batch was put together, and went with it
+	}
 	again, err := r.post(ctx, batch)
 	r.outcomes.WithLabelValues(r.base.Host, outcome(again, err)).Inc()
 	if again {

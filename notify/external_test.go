@@ -30,6 +30,8 @@ func (a *alertmanager) knows() map[string]bool {
 
 func (a *alertmanager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case r.Header.Get("Authorization") != "":
+		w.WriteHeader(http.StatusUnauthorized)
 	case a.down.Load():
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case r.Method == http.MethodPost && r.URL.Path == "/am/api/v2/alerts":
