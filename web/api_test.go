@@ -41,9 +41,18 @@ func TestUnknownIsNullAndNeverZero(t *testing.T) {
 	s.Publish(world(noon, 600))
 	list := get(t, s, "/api/tidemark/v1/groups").Body.Bytes()
 	for _, path := range [][]any{
-		{"groups", 0, "lag", "records"}, {"groups", 0, "lag", "known"}, {"groups", 0, "members"}, {"groups", 0, "arrivals", "perSecond"},
-		{"groups", 0, "slope"}, {"groups", 0, "drain", "p50"}, {"groups", 0, "replicas", "needed"}, {"groups", 0, "trend", 0},
-		{"groups", 0, "observedAt"}, {"groups", 1, "timeLag", "seconds"}, {"groups", 1, "drain", "p50"}, {"groups", 1, "skew"},
+		{"groups", 0, "lag", "records"},
+		{"groups", 0, "lag", "known"},
+		{"groups", 0, "members"},
+		{"groups", 0, "arrivals", "perSecond"},
+		{"groups", 0, "slope"},
+		{"groups", 0, "drain", "p50"},
+		{"groups", 0, "replicas", "needed"},
+		{"groups", 0, "trend", 0},
+		{"groups", 0, "observedAt"},
+		{"groups", 1, "timeLag", "seconds"},
+		{"groups", 1, "drain", "p50"},
+		{"groups", 1, "skew"},
 	} {
 		if got := object(t, list, path...); got != nil {
 			t.Errorf("%v = %v, want null", path, got)

@@ -26,7 +26,8 @@ func TestLook(t *testing.T) {
 	groups, _ := strconv.Atoi(os.Getenv("TIDEMARK_LOOK_GROUPS"))
 	s, err := web.New(web.Options{Version: "v0.1.0", Demo: groups == 0, Mounts: []web.Mount{
 		{Path: "/api/v1/query_range", Handler: http.HandlerFunc(madeUpHistory)},
-		{Path: "/api/v1/rules", Handler: text(madeUpRules)}, {Path: "/api/v1/targets", Handler: text(madeUpTargets)},
+		{Path: "/api/v1/rules", Handler: text(madeUpRules)},
+		{Path: "/api/v1/targets", Handler: text(madeUpTargets)},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func madeUpHistory(w http.ResponseWriter, r *http.Request) {
 		if share > 0.3 && share < 0.36 {
 			continue
 		}
-		fmt.Fprintf(w, `%s[%g,"%g"]`, comma, t, math.Round(9000*math.Pow(share, 2)+300*math.Sin(share*40)+400))
+		fmt.Fprintf(w, `%s[%g,"%g"]`, comma, t, math.Round(9000*share*share+300*math.Sin(share*40)+400))
 		comma = ","
 	}
 	fmt.Fprint(w, `]}]}}`)

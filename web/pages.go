@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"mime"
@@ -68,8 +69,8 @@ func pageOf(name string, text []byte) (page, error) {
 	if err := z.Close(); err != nil {
 		return page{}, err
 	}
-	kind := mime.TypeByExtension(path.Ext(name))
-	return page{kind: kind, plain: text, small: small.Bytes(), tag: fmt.Sprintf("%x", sha256.Sum256(text))[:16]}, nil
+	kind, sum := mime.TypeByExtension(path.Ext(name)), sha256.Sum256(text)
+	return page{kind: kind, plain: text, small: small.Bytes(), tag: hex.EncodeToString(sum[:8])}, nil
 }
 
 func (p page) serve(w http.ResponseWriter, r *http.Request) {

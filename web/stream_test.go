@@ -88,7 +88,7 @@ func follow(t *testing.T, s *web.Server) (tab reader, end func()) {
 	ctx, end := context.WithCancel(t.Context())
 	wires := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: s.Handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
-	go server.Serve(wires)
+	go func() { _ = server.Serve(wires) }()
 	transport := &http.Transport{DialContext: wires.dial, DisableCompression: true}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://tidemark/api/tidemark/v1/stream", nil)
 	if err != nil {

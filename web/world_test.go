@@ -43,8 +43,10 @@ func world(at time.Time, lag int64) *tidemark.View {
 		At:           at,
 		Observations: []tidemark.Observation{{Cluster: "main", Snapshot: s, Estimates: []tidemark.Estimate{blind, growing}}},
 		Pipelines:    []tidemark.Pipeline{{Name: "crm", GroupPattern: "crm-.*", Thresholds: tidemark.Thresholds{LagRecords: 500}}},
-		Alerts: []tidemark.Alert{{Name: "CrmEventsConsumerLagHigh", State: tidemark.AlertFiring, Value: float64(lag),
-			Labels: map[string]string{"severity": "critical", "cluster": "main", "consumergroup": "crm-events-sse"}, ActiveSince: at}},
+		Alerts: []tidemark.Alert{{
+			Name: "CrmEventsConsumerLagHigh", State: tidemark.AlertFiring, Value: float64(lag),
+			Labels: map[string]string{"severity": "critical", "cluster": "main", "consumergroup": "crm-events-sse"}, ActiveSince: at,
+		}},
 	}
 }
 
