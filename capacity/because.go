@@ -14,29 +14,32 @@ import (
 // because says in one sentence which numbers decided. Pages, commands and alerts
 // show it as it is.
 func (l *look) because(state tidemark.State, d tidemark.Drain) string {
+	flows := fmt.Sprintf("%s arrive, %s are read", perSecond(l.in.PerSecond), perSecond(l.out.PerSecond))
+	net := perSecond(math.Abs(l.out.PerSecond - l.in.PerSecond))
 	switch state {
-	case tidemark.Unknown:
-		return l.becauseUnknown()
 	case tidemark.Idle, tidemark.CaughtUp:
 		return l.becauseDone()
-	case tidemark.Stopped:
-		return "no members; " + records(l.total.Records) + l.arriving()
+	case tidemark.Draining:
+		return "falls by " + net + ": " + flows + l.exceptFor(d)
+	case tidemark.Steady:
+		return records(l.total.Records) + ": " + flows + ", no difference beyond noise"
+	case tidemark.Growing:
+		return "grows by " + net + ": " + flows
 	case tidemark.Stalled:
 		return l.becauseStalled()
+	case tidemark.Stopped:
+		return "no members; " + records(l.total.Records) + l.arriving()
+	default:
+		return l.becauseUnknown()
 	}
-	net := math.Abs(l.out.PerSecond - l.in.PerSecond)
-	flows := fmt.Sprintf("%s arrive, %s are read", perSecond(l.in.PerSecond), perSecond(l.out.PerSecond))
-	switch state {
-	case tidemark.Growing:
-		return fmt.Sprintf("grows by %s: %s", perSecond(net), flows)
-	case tidemark.Steady:
-		return fmt.Sprintf("%s: %s, no difference beyond noise", records(l.total.Records), flows)
+}
+
+// exceptFor names the consumer whose part of a falling lag does not fall.
+func (l *look) exceptFor(d tidemark.Drain) string {
+	if d.Known {
+		return ""
 	}
-	falls := fmt.Sprintf("falls by %s: %s", perSecond(net), flows)
-	if !d.Known {
-		falls += fmt.Sprintf("; but %s may never get to the end of %s/%d", cmp.Or(d.Consumer, "whoever reads it"), d.Topic, d.Partition)
-	}
-	return falls
+	return fmt.Sprintf("; but %s may never get to the end of %s/%d", cmp.Or(d.Consumer, "whoever reads it"), d.Topic, d.Partition)
 }
 
 func (l *look) becauseUnknown() string {
@@ -58,7 +61,8 @@ func (l *look) becauseUnknown() string {
 func (l *look) becauseMissing() string {
 	for i := range l.rows {
 		row := &l.rows[i]
-		if _, known := row.Lag(); known || row.Committed == tidemark.Uncommitted && !row.Reason.Blinds() {
+		var one tidemark.Total
+		if one.Add(*row); one.Missing == 0 {
 			continue
 		}
 		of := fmt.Sprintf("%d of %s", l.total.Missing, partitions(l.total.Partitions))
@@ -91,7 +95,7 @@ func (l *look) becauseDone() string {
 	case l.total.Records == 0:
 		return fmt.Sprintf("read to the end of %s%s", partitions(l.total.Partitions), l.arriving())
 	}
-	return fmt.Sprintf("%s, in flight%s, commits move every %s", records(l.total.Records), l.arriving(), lasting(max(l.whole.period, l.windows.look)))
+	return fmt.Sprintf("%s, in flight%s, commits come %s", records(l.total.Records), l.arriving(), l.every(l.whole.period))
 }
 
 // becauseStalled names the stuck partition with the most lag and its owner, unless
@@ -123,7 +127,15 @@ func (l *look) usually() string {
 	if usual == 0 {
 		return " since it is watched"
 	}
-	return " although they usually come every " + lasting(usual)
+	return " although they usually come " + l.every(usual)
+}
+
+// every says how often commits come; more often than looks come cannot be seen.
+func (l *look) every(period time.Duration) string {
+	if period < 2*l.windows.look {
+		return "at least every " + lasting(max(period, l.windows.look))
+	}
+	return "every " + lasting(period)
 }
 
 // arriving says what comes in, as far as that is known.
@@ -178,10 +190,7 @@ func perSecond(r float64) string {
 
 // lasting writes a duration in its two largest units: 45 s, 3 min 20 s, 2 h 5 min.
 func lasting(d time.Duration) string {
-	d = d.Round(time.Second)
-	if d < time.Second {
-		d = time.Second
-	}
+	d = max(d.Round(time.Second), time.Second)
 	units := []struct {
 		size time.Duration
 		name string

@@ -37,7 +37,7 @@ type world struct {
 	phase      string
 }
 
-type simulated struct{ end, read, committed, credit float64 }
+type simulated struct{ end, read, committed float64 }
 
 func (w *world) seed(n uint64) { w.random = rand.New(rand.NewPCG(n, 7)) }
 
