@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -38,8 +37,7 @@ func TestBrokerThatHangsTakesOnlyItsOwnPartAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		look(t, c)
-		port := fmt.Sprint(9092 + hung)
-		w.net.swallow(port, true)
+		w.net.swallow(hung, true)
 
 		began := time.Now()
 		s := look(t, c)
@@ -61,7 +59,7 @@ func TestBrokerThatHangsTakesOnlyItsOwnPartAway(t *testing.T) {
 			}
 		}
 
-		w.net.swallow(port, false)
+		w.net.swallow(hung, false)
 		time.Sleep(15 * time.Second)
 		s = look(t, c)
 		for _, name := range groups {

@@ -35,6 +35,7 @@ type group struct {
 	listedAt       time.Time
 	listedIn       *look
 	unheard, unmet tidemark.Reason // why commits, or members, are not from this look
+	failed         error           // why, if a broker said so
 	refused        bool            // who was asked for commits said that somebody else has them
 	rival          int32           // another broker that lists it in this look; -1: none
 	reads          []*reading
@@ -103,8 +104,8 @@ func (l *look) readGroups(ctx context.Context, b *broker) {
 func (l *look) readRefused(ctx context.Context, b *broker) {
 	var mine []*group
 	for _, g := range l.groups {
-		if g.listedIn == l && g.refused && g.rival == b.ID {
-			g.Coordinator = b.ID
+		if g.listedIn == l && g.rival == b.ID && g.refused {
+			g.Coordinator, g.failed = b.ID, nil
 			mine = append(mine, g)
 		}
 	}
@@ -154,7 +155,7 @@ func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 		return nil
 	}
 	g.listedIn, g.listedAt = l, l.began
-	g.refused, g.rival = false, -1
+	g.failed, g.refused, g.rival = nil, false, -1
 	g.Coordinator = broker
 	g.Type = cmp.Or(strings.ToLower(told.GroupType), "classic")
 	g.Phase = told.GroupState
@@ -235,7 +236,9 @@ func (l *look) describeConsumer(ctx context.Context, b *broker, groups []*group)
 			m := &told.Members[j]
 			var assigned []tidemark.Assignment
 			for _, t := range m.Assignment.TopicPartitions {
-				assigned = append(assigned, tidemark.Assignment{Topic: l.topicName(t.Topic, t.TopicID), Partitions: t.Partitions})
+				if name, known := l.topicName(t.Topic, t.TopicID); known {
+					assigned = append(assigned, tidemark.Assignment{Topic: name, Partitions: t.Partitions})
+				}
 			}
 			members = append(members, member(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost, assigned))
 		}
@@ -243,17 +246,18 @@ func (l *look) describeConsumer(ctx context.Context, b *broker, groups []*group)
 	}
 }
 
-// topicName helps out where a broker tells a topic's id and not its name.
-func (l *look) topicName(told string, id [16]byte) string {
+// topicName helps out where a broker tells a topic's id and not its name. A topic
+// that is newer than the metadata has it read again.
+func (l *look) topicName(told string, id [16]byte) (name string, known bool) {
 	if told != "" {
-		return nameOf(told)
+		return nameOf(told), true
 	}
-	for _, t := range l.cluster.sorted {
-		if t.id == id {
-			return t.name
-		}
+	i := slices.IndexFunc(l.cluster.sorted, func(t *topic) bool { return t.id == id })
+	if i < 0 {
+		l.moved.Store(true)
+		return "", false
 	}
-	return ""
+	return l.cluster.sorted[i].name, true
 }
 
 // described says whether a group was described. If not, its members are as last seen.
@@ -268,8 +272,7 @@ func (l *look) described(g *group, code int16) bool {
 		if elsewhere(err) {
 			l.moved.Store(true)
 		}
-		g.unmet = reasonOf(err)
-		l.gap(g.unmet, err, "members of group %s", g.Name)
+		g.unmet, g.failed = reasonOf(err), fmt.Errorf("members: %w", err)
 	}
 	return false
 }
@@ -309,7 +312,7 @@ func (g *group) join(phase, assignor string, members []tidemark.Member, l *look)
 	}
 	for _, m := range members {
 		for _, a := range m.Assigned {
-			if a.Topic == "" || !l.choose.topics.chooses(a.Topic) {
+			if !l.choose.topics.chooses(a.Topic) {
 				continue
 			}
 			r := g.reading(a.Topic)
@@ -410,12 +413,11 @@ func oneGroup(told *kmsg.OffsetFetchResponse) *kmsg.OffsetFetchResponseGroup {
 // commits stay as last seen, and the group says why.
 func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 	if err := kerr.ErrorForCode(told.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		g.unheard = reasonOf(err)
+		g.unheard, g.failed = reasonOf(err), fmt.Errorf("commits: %w", err)
 		if errors.Is(err, kerr.NotCoordinator) {
 			g.refused = true
 			l.moved.Store(true)
 		}
-		l.gap(g.unheard, err, "commits of group %s", g.Name)
 		return
 	}
 	g.unheard, g.At = tidemark.Fine, time.Now()

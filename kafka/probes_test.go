@@ -15,8 +15,8 @@ import (
 	"github.com/aetherlink/tidemark/kafka"
 )
 
-// The questions that a lag monitor has to answer rightly, each with the answers
-// that others give in docs/compare.
+// TestCommits asks the questions that other monitors answer with -1, with a
+// negative lag, with 0, or with a sum that leaves something out without a sign.
 func TestCommits(t *testing.T) {
 	for _, probe := range []struct {
 		is      string
@@ -33,8 +33,7 @@ func TestCommits(t *testing.T) {
 		{"an empty topic", 0, []int64{0, 0, 0, 0}, nil, "0 0 0 0"},
 		{"an empty topic, no commit on two", 0, []int64{0, 0}, nil, "0 0 0:uncommitted 0:uncommitted"},
 		{
-			"retention was faster", 10, []int64{3, 3, 9, 10},
-			func(w *world) {
+			"retention was faster", 10, []int64{3, 3, 9, 10}, func(w *world) {
 				for p := range int32(4) {
 					if err := w.cluster.DeleteRecords("probe", p, 8); err != nil {
 						w.t.Fatal(err)
@@ -43,14 +42,12 @@ func TestCommits(t *testing.T) {
 			}, "2:overtaken_by_retention 2:overtaken_by_retention 1 0",
 		},
 		{
-			"one end offset not available", 10, []int64{7, 7, 7, 7},
-			func(w *world) {
+			"one end offset not available", 10, []int64{7, 7, 7, 7}, func(w *world) {
 				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "probe", Partitions: []int32{0}, Err: kerr.LeaderNotAvailable, Count: -1})
 			}, "?:unreachable 3 3 3",
 		},
 		{
-			"one end offset denied", 10, []int64{7, 7, 7, 7},
-			func(w *world) {
+			"one end offset denied", 10, []int64{7, 7, 7, 7}, func(w *world) {
 				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "probe", Partitions: []int32{2}, Err: kerr.TopicAuthorizationFailed, Count: -1})
 			}, "3 3 ?:denied 3",
 		},
@@ -96,11 +93,23 @@ func TestGroupThatCannotBeFetchedKeepsItsLastCommits(t *testing.T) {
 				}
 
 				broken.Remove()
-				look(t, c)
 				check(t, "afterwards", lags(look(t, c), "billing"), "3 3 3 3")
 			})
 		})
 	}
+}
+
+func TestGroupNeverHeardIsNotAGroupThatNeverCommitted(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.join("billing", "orders")
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Group: "billing", Err: kerr.CoordinatorLoadInProgress, Count: -1})
+
+		s := look(t, w.collector())
+
+		check(t, "lags", lags(s, "billing"), "?:unreachable ?:unreachable ?:unreachable ?:unreachable")
+		check(t, "commit", s.Of("billing")[0].Committed, tidemark.Unseen)
+	})
 }
 
 func TestLiveMembersAreSeen(t *testing.T) {
@@ -110,7 +119,7 @@ func TestLiveMembersAreSeen(t *testing.T) {
 				w.topic("orders", 10)
 				ctx := t.Context()
 				if kind == "consumer" {
-					ctx = context.WithValue(ctx, "opt_in_kafka_next_gen_balancer_beta", true) //nolint:staticcheck,revive // the client's own key
+					ctx = context.WithValue(ctx, "opt_in_kafka_next_gen_balancer_beta", true) //nolint:staticcheck // the key's type is the client's choice
 				}
 				w.join("billing", "orders", kgo.WithContext(ctx))
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,14 +155,11 @@ func read(t *testing.T, from reader, n int) []tidemark.Record {
 }
 
 func offsets(records []tidemark.Record) string {
-	text := ""
-	for i, r := range records {
-		if i > 0 {
-			text += " "
-		}
-		text += fmt.Sprintf("%d/%d", r.Partition, r.Offset)
+	var all []string
+	for _, r := range records {
+		all = append(all, fmt.Sprintf("%d/%d", r.Partition, r.Offset))
 	}
-	return text
+	return strings.Join(all, " ")
 }
 
 func publish(t *testing.T, w *world, records ...tidemark.Record) {

@@ -22,6 +22,9 @@ func (l *look) snapshot() *tidemark.Snapshot {
 	}
 	for _, g := range l.sortedGroups() {
 		s.Groups = append(s.Groups, g.seen())
+		if g.failed != nil {
+			l.gap(cmp.Or(g.unheard, g.unmet), g.failed, "group %s", g.Name)
+		}
 		for _, r := range g.reads {
 			s.Partitions = l.join(s.Partitions, g, r)
 		}
@@ -116,6 +119,9 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 		p := tidemark.Partition{Group: g.Name, Topic: t.name, ID: log.ID, Committed: tidemark.Uncommitted, LogStart: log.Start, LogEnd: log.End}
 		if i < len(r.offsets) {
 			p.Committed = r.offsets[i]
+		}
+		if p.Committed == tidemark.Uncommitted && blind != tidemark.Fine {
+			p.Committed = tidemark.Unseen // it may have been committed since
 		}
 		p.Reason = judge(&p, blind, log.reason())
 		to = append(to, p)

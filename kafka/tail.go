@@ -151,7 +151,7 @@ func (t *Tail) find(ctx context.Context) error {
 func (t *Tail) partitions(ctx context.Context) ([]kmsg.MetadataResponseTopicPartition, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	about := kmsg.NewMetadataRequestTopic()
-	about.Topic = kmsg.StringPtr(t.topic)
+	about.Topic = new(t.topic)
 	req.Topics = append(req.Topics, about)
 	resp, err := req.RequestWith(ctx, t.client)
 	if err != nil {

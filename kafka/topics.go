@@ -107,7 +107,7 @@ func (l *look) askByName(ctx context.Context, told []string, former map[string]*
 	req := kmsg.NewMetadataRequest()
 	for _, name := range told {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(name)
+		t.Topic = new(name)
 		req.Topics = append(req.Topics, t)
 	}
 	resp, err := l.askAnyone(ctx, req)

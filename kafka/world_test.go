@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -151,7 +152,7 @@ func lags(s *tidemark.Snapshot, group string) string {
 	for _, p := range s.Of(group) {
 		text := "?"
 		if lag, known := p.Lag(); known {
-			text = fmt.Sprint(lag)
+			text = strconv.FormatInt(lag, 10)
 		}
 		if p.Reason != tidemark.Fine {
 			text += ":" + p.Reason.String()
@@ -203,13 +204,14 @@ type network struct {
 	hole map[string]bool // by port
 }
 
-func (n *network) swallow(port string, yes bool) {
+// swallow makes a broker a hole, or heals it. Broker 0 is at port 9092.
+func (n *network) swallow(broker int32, yes bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.hole == nil {
 		n.hole = map[string]bool{}
 	}
-	n.hole[port] = yes
+	n.hole[strconv.Itoa(9092+int(broker))] = yes
 }
 
 func (n *network) swallows(port string) bool {
