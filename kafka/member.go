@@ -70,8 +70,7 @@ func OpenMember(o Options, as MemberOptions) (*Member, error) {
 	case "", "classic":
 		opts = append(opts, kgo.Balancers(kgo.CooperativeStickyBalancer()))
 	case "consumer":
-		// The client still hides KIP-848 behind this key of its own.
-		opts = append(opts, kgo.WithContext(context.WithValue(context.Background(), "opt_in_kafka_next_gen_balancer_beta", true))) //nolint:staticcheck // the key's type is the client's choice
+		opts = append(opts, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 	default:
 		return nil, fmt.Errorf("member of group %s: protocol %q is not known; use classic or consumer", as.Group, as.Protocol)
 	}

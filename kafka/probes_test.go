@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -113,15 +112,11 @@ func TestGroupNeverHeardIsNotAGroupThatNeverCommitted(t *testing.T) {
 }
 
 func TestLiveMembersAreSeen(t *testing.T) {
-	for _, kind := range []string{"classic", "consumer"} {
+	for kind, opts := range map[string][]kgo.Opt{"classic": nil, "consumer": {kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer())}} {
 		t.Run(kind, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.topic("orders", 10)
-				ctx := t.Context()
-				if kind == "consumer" {
-					ctx = context.WithValue(ctx, "opt_in_kafka_next_gen_balancer_beta", true) //nolint:staticcheck // the key's type is the client's choice
-				}
-				w.join("billing", "orders", kgo.WithContext(ctx))
+				w.join("billing", "orders", opts...)
 
 				s := look(t, w.collector())
 

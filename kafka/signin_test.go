@@ -129,6 +129,28 @@ func TestWhatGoesWrongWithConnectionsIsExplained(t *testing.T) {
 	}
 }
 
+func TestBrokerThatAdvertisesANameOnlyItsNeighboursKnowIsExplained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cluster network
+		serve(t, &cluster)
+		c, err := kafka.Open(kafka.Options{
+			Config: kafka.Config{Brokers: []string{"outside:9092"}},
+			Dial: func(ctx context.Context, kind, address string) (net.Conn, error) {
+				if host, port, _ := net.SplitHostPort(address); host == "outside" {
+					return cluster.DialContext(ctx, kind, "localhost:"+port)
+				}
+				return nil, &net.DNSError{Err: "no such host", Name: "localhost"}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, err = c.Snapshot(t.Context())
+		wantSentence(t, err, "brokers hand out their advertised listeners")
+	})
+}
+
 func TestTLSAndPlaintextMixedUpIsExplained(t *testing.T) {
 	for enabled, want := range map[bool]string{true: "speaks plaintext, we spoke TLS", false: "set tls: {enabled: true}"} {
 		c, err := kafka.Open(kafka.Options{
