@@ -95,8 +95,8 @@ func (t *text) line(s *tidemark.Series, value float64) {
 		b = strconv.AppendInt(b, int64(s.Partition)-1, 10)
 		b = append(b, '"')
 	}
-	for _, l := range s.More {
-		if l.Value != "" {
+	for i := range s.More { // by index: to copy labels that nearly no line has takes a tenth of the page's time
+		if l := &s.More[i]; l.Value != "" {
 			b = appendLabel(append(b, ','), l.Name, l.Value)
 		}
 	}
