@@ -140,7 +140,7 @@ func (l *look) askAnyone(ctx context.Context, req kmsg.MetadataRequest) (*kmsg.M
 	defer patience.Stop()
 
 	var errs []error
-	for begun := 0; len(errs) < tries; {
+	for begun, failed := 0, 0; failed < tries; {
 		if begun < tries {
 			begun++
 			asking.Go(func() {
@@ -154,11 +154,22 @@ func (l *look) askAnyone(ctx context.Context, req kmsg.MetadataRequest) (*kmsg.M
 			if a.err == nil {
 				return a.told, nil
 			}
+			failed++
 			errs = append(errs, a.err)
 		case <-patience.C:
 		}
 	}
-	return nil, fmt.Errorf("ask for metadata: %w", errors.Join(errs...))
+	return nil, fmt.Errorf("ask for metadata: %w", errors.Join(distinct(errs)...))
+}
+
+// distinct leaves each message in once.
+func distinct(errs []error) []error {
+	said := map[string]bool{}
+	return slices.DeleteFunc(errs, func(err error) bool {
+		again := said[err.Error()]
+		said[err.Error()] = true
+		return again
+	})
 }
 
 func brokersOf(told *kmsg.MetadataResponse) []tidemark.Broker {
