@@ -81,7 +81,7 @@ func (c cursor) String() string { return string(c.append(nil)) }
 // parseCursor reads what append wrote. Its errors are shown to the client.
 func parseCursor(text string) (cursor, error) {
 	parts := strings.Split(text, ".")
-	if len(parts) != 4 || parts[0] != "v1" {
+	if len(parts) != 4 || parts[0] != "v1" || !isEpoch(parts[1]) {
 		return cursor{}, errors.New("an id has the form v1.epoch.time.partition-offset_…")
 	}
 	at, err := strconv.ParseInt(parts[2], 36, 64)
@@ -102,4 +102,9 @@ func parseCursor(text string) (cursor, error) {
 		c.next.set(int32(partition), next)
 	}
 	return c, nil
+}
+
+func isEpoch(text string) bool {
+	_, err := strconv.ParseUint(text, 36, 32)
+	return err == nil
 }

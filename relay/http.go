@@ -19,7 +19,7 @@ func (s *Service) routes() http.Handler {
 	handle("/healthz", onlyReads(http.HandlerFunc(serveHealth)))
 	handle("/readyz", onlyReads(http.HandlerFunc(s.serveReady)))
 	handle("/metrics", onlyReads(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
-	handle("/{$}", onlyReads(http.HandlerFunc(s.serveAbout)))
+	mux.Handle("/{$}", s.counted("/", onlyReads(http.HandlerFunc(s.serveAbout))))
 	mux.Handle("/", s.counted("other", http.NotFoundHandler()))
 	return mux
 }

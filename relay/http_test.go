@@ -25,6 +25,7 @@ func TestMalformedIDIsRefusedWithAReason(t *testing.T) {
 		f("", "17")
 		f("", "v2.a.0.0-1")
 		f("", "v1.a.-1.0-1")
+		f("?last_event_id=v1.a%0Adata:x.0.0-1", "")
 		f("", "v1.a.0.0-")
 		f("", "v1.a.0.zzzzzz-1")
 		f("?last_event_id=latest", "")
@@ -113,10 +114,14 @@ func TestOverCapacityBrowsersAreToldToComeBackAndOthersGet503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newMemory(1).start(t, func(o *relay.Options) { o.MaxClientsPerIP = 2 })
 		in := []*browser{r.open(""), r.open("")}
-		out := r.open("")
+		synctest.Wait()
+		out := r.open(in[0].lastID())
 		<-out.stopped
 		if got := out.all(); len(got) != 1 || got[0].Kind != "overloaded" || got[0].Reason != "clients_per_ip" {
 			t.Errorf("got %+v, want one frame overloaded", got)
+		}
+		if got, want := out.all()[0].id, in[0].lastID(); got != want {
+			t.Errorf("the frame has id %q, want the client's own, %q", got, want)
 		}
 		if out.retry < 5*time.Second || out.retry > 30*time.Second {
 			t.Errorf("retry is %v, want 5 to 30 s", out.retry)
@@ -158,7 +163,7 @@ func TestRequestsAreCountedByRouteAndNotByWhatIsAskedFor(t *testing.T) {
 		f(http.MethodGet, "/crm-events?x=1", 200)
 		synctest.Wait()
 		for series, want := range map[string]string{
-			`{code="200",method="GET",path="/{$}"}`:         "1",
+			`{code="200",method="GET",path="/"}`:            "1",
 			`{code="200",method="GET",path="/healthz"}`:     "1",
 			`{code="404",method="GET",path="other"}`:        "1",
 			`{code="405",method="POST",path="/crm-events"}`: "1",

@@ -219,7 +219,11 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, reason string) 
 	}
 	out := s.newWire(w)
 	out.retry(later)
-	out.control(nil, notice{Kind: "overloaded", Reason: reason})
+	var at *cursor // some clients forget their id unless each stream tells it again
+	if asked, resumes, _ := askedCursor(r); resumes {
+		at = &asked
+	}
+	out.control(at, notice{Kind: "overloaded", Reason: reason})
 	_ = out.flush() // who does not wait for the answer needs none
 }
 

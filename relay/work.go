@@ -22,7 +22,7 @@ const slowAfter = 5 * time.Second
 func (s *Service) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		records, err := s.o.Member.Next(ctx)
-		b := batch{member: s.o.Member, lost: map[spot]bool{}}
+		b := batch{member: s.o.Member}
 		for _, r := range records {
 			at := spot{r.Topic, r.Partition}
 			if !b.owns(at) {
@@ -65,16 +65,20 @@ func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
 type batch struct {
 	member Member
 	asked  time.Time
-	owned  []tidemark.Position
-	lost   map[spot]bool
+	owned  []tidemark.Position // all the while
 }
 
 func (b *batch) owns(at spot) bool {
-	if now := time.Now(); now.Sub(b.asked) > ownedFor {
-		b.asked, b.owned = now, b.member.Owned()
+	now := time.Now()
+	if now.Sub(b.asked) <= ownedFor {
+		return owns(b.owned, at)
 	}
-	b.lost[at] = b.lost[at] || !owns(b.owned, at)
-	return !b.lost[at]
+	owned := b.member.Owned()
+	if !b.asked.IsZero() {
+		owned = slices.DeleteFunc(owned, func(p tidemark.Position) bool { return !owns(b.owned, spot{p.Topic, p.Partition}) })
+	}
+	b.asked, b.owned = now, owned
+	return owns(b.owned, at)
 }
 
 func owns(owned []tidemark.Position, at spot) bool {
