@@ -203,3 +203,15 @@ func TestAnswersAreSqueezedForWhoTakesIt(t *testing.T) {
 		t.Errorf("name = %v, want %v", got, want)
 	}
 }
+
+func TestDocNamesEveryCallAndType(t *testing.T) {
+	var page strings.Builder
+	if err := web.WriteDoc(&page); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"`GET /api/tidemark/v1/groups/{cluster}/{group}`", "`/readyz`", "type GroupDetail struct", "type Patch struct"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}

@@ -108,21 +108,34 @@ func (s *Server) Publish(v *tidemark.View) {
 // BaseContext first.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// call is one call of the API.
+type call struct {
+	pattern, answers string
+	handler          http.HandlerFunc
+	open             bool
+}
+
+func (s *Server) calls() []call {
+	return []call{
+		{"GET /api/tidemark/v1/view", "`Summary`: the verdict, totals, clusters, latest events", s.view, false},
+		{"GET /api/tidemark/v1/groups", "`GroupList`: every group of every cluster", s.groups, false},
+		{"GET /api/tidemark/v1/groups/{cluster}/{group}", "`GroupDetail`: one group with partitions, members, alerts, events", s.group, false},
+		{"GET /api/tidemark/v1/alerts", "`AlertList`: what fires, pends, or was resolved just now", s.alerts, false},
+		{"GET /api/tidemark/v1/stream", "server-sent events: a `Snapshot`, then `Patch` after `Patch`", s.stream, false},
+		{"/healthz", "200 while the process answers; also `/-/healthy`", healthy, true},
+		{"/readyz", "200 once every cluster was seen, else 503 and why; also `/-/ready`", s.ready, true},
+	}
+}
+
 func (s *Server) routes(pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	open := func(path string, h http.HandlerFunc) { mux.Handle(path, s.guard(Mount{Handler: h, Open: true})) }
-	look := func(path string, h http.HandlerFunc) { mux.Handle(path, s.guard(Mount{Handler: h})) }
-	open("/healthz", healthy)
-	open("/-/healthy", healthy)
-	open("/readyz", s.ready)
-	open("/-/ready", s.ready)
-	look("GET /api/tidemark/v1/view", s.view)
-	look("GET /api/tidemark/v1/groups", s.groups)
-	look("GET /api/tidemark/v1/groups/{cluster}/{group}", s.group)
-	look("GET /api/tidemark/v1/alerts", s.alerts)
-	look("GET /api/tidemark/v1/stream", s.stream)
-	look("/api/", noSuchCall)
-	look("/", pages.ServeHTTP)
+	for _, c := range s.calls() {
+		mux.Handle(c.pattern, s.guard(Mount{Handler: c.handler, Open: c.open}))
+	}
+	mux.Handle("/-/healthy", s.guard(Mount{Handler: http.HandlerFunc(healthy), Open: true}))
+	mux.Handle("/-/ready", s.guard(Mount{Handler: http.HandlerFunc(s.ready), Open: true}))
+	mux.Handle("/api/", s.guard(Mount{Handler: http.HandlerFunc(noSuchCall)}))
+	mux.Handle("/", s.guard(Mount{Handler: pages}))
 	for _, m := range s.Mounts {
 		mux.Handle(m.Path, s.guard(m))
 	}
