@@ -31,9 +31,9 @@ func (h *health) report(what string, err error) {
 	h.mu.Unlock()
 	switch {
 	case err != nil && !was:
-		h.log.Warn("in trouble; trying on", "with", what, "err", err)
+		h.log.Warn("does not work; trying again", "what", what, "err", err)
 	case err == nil && was:
-		h.log.Info("out of trouble", "with", what)
+		h.log.Info("works again", "what", what)
 	}
 }
 
