@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -21,24 +20,29 @@ type even struct {
 // Next returns at most one record of each partition.
 func (e *even) Next(ctx context.Context) ([]tidemark.Record, error) {
 	for {
+		ready, missing := e.turns()
+		// With nothing to do, wait, but not for ever: a partition may be thawed.
+		// With some partitions' turn to come, take what is there for the others.
+		patience := 200 * time.Millisecond
+		if ready > 0 {
+			patience = time.Millisecond
+		}
+		if missing > 0 || ready == 0 {
+			if err := e.fetch(ctx, patience); err != nil {
+				return nil, err
+			}
+		}
 		if round := e.round(); len(round) > 0 {
 			return round, nil
-		}
-		if err := e.fetch(ctx); err != nil {
-			return nil, err
 		}
 	}
 }
 
-// fetch waits for records. While some are held back it does not wait long:
-// their partition may be thawed any moment.
-func (e *even) fetch(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+// fetch takes in what comes within the given time.
+func (e *even) fetch(ctx context.Context, patience time.Duration) error {
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	records, err := e.Member.Next(bounded)
-	if e.fetched == nil {
-		e.fetched = map[int32][]tidemark.Record{}
-	}
 	for _, r := range records {
 		waiting := e.fetched[r.Partition]
 		if n := len(waiting); n > 0 && r.Offset <= waiting[n-1].Offset {
@@ -52,20 +56,55 @@ func (e *even) fetch(ctx context.Context) error {
 	return err
 }
 
-// round takes one record of each partition that is ours and not frozen.
-func (e *even) round() (round []tidemark.Record) {
-	owned := e.Owned()
-	for partition, waiting := range e.fetched {
-		ours := slices.ContainsFunc(owned, func(at tidemark.Position) bool { return at.Partition == partition })
+// turns counts the partitions that are ours and not frozen: those that have a
+// record fetched, and those that do not. What is not ours any more is forgotten.
+func (e *even) turns() (ready, missing int) {
+	ours := map[int32][]tidemark.Record{}
+	for _, at := range e.Owned() {
+		ours[at.Partition] = e.fetched[at.Partition]
 		switch {
-		case !ours || len(waiting) == 0:
-			delete(e.fetched, partition)
-		case !e.frozen(partition):
+		case e.frozen(at.Partition):
+		case len(ours[at.Partition]) > 0:
+			ready++
+		default:
+			missing++
+		}
+	}
+	e.fetched = ours
+	return ready, missing
+}
+
+// round takes the next record of each partition that has its turn.
+func (e *even) round() (round []tidemark.Record) {
+	for partition, waiting := range e.fetched {
+		if len(waiting) > 0 && !e.frozen(partition) {
 			round = append(round, waiting[0])
 			e.fetched[partition] = waiting[1:]
 		}
 	}
 	return round
+}
+
+// pace lets records through at a rate. Being woken late, as happens on a busy
+// machine, is made up for; half a second without work is not.
+type pace struct {
+	perSecond float64
+	next      time.Time
+}
+
+// wait returns when the next record may be worked on.
+func (p *pace) wait(ctx context.Context, _ tidemark.Record) error {
+	now := time.Now()
+	if idle := now.Add(-500 * time.Millisecond); p.next.Before(idle) {
+		p.next = now
+	}
+	p.next = p.next.Add(time.Duration(float64(time.Second) / p.perSecond))
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(p.next.Sub(now)):
+		return nil
+	}
 }
 
 // bill is one member of the group that works off the orders.

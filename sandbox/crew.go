@@ -187,8 +187,10 @@ func (w *World) serve(ctx context.Context, listener net.Listener) error {
 	}
 	defer leave(ctx, member)
 	service, err := relay.New(relay.Options{
-		Config: relay.Config{Topic: Topic, Group: Group, WorkRate: workRate * w.Speed, CommitInterval: w.hurried(time.Second, 100*time.Millisecond)},
-		Source: source{w}, Member: &even{Member: member, frozen: w.crew.isFrozen}, Version: w.Version, Log: w.Log,
+		Config: relay.Config{Topic: Topic, Group: Group, CommitInterval: w.hurried(time.Second, 100*time.Millisecond)},
+		Source: source{w}, Member: &even{Member: member, frozen: w.crew.isFrozen},
+		Work:    (&pace{perSecond: workRate * w.Speed}).wait,
+		Version: w.Version, Log: w.Log,
 	})
 	if err != nil {
 		return err
