@@ -40,6 +40,7 @@ type bed struct {
 	client   *kgo.Client
 	admin    *kadm.Client
 	listener net.Listener
+	began    time.Time
 }
 
 func newBed(t *testing.T) *bed {
@@ -60,7 +61,7 @@ func newBed(t *testing.T) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bed{t: t, network: network, cluster: cluster, client: client, admin: kadm.NewClient(client), listener: listener}
+	return &bed{t: t, network: network, cluster: cluster, client: client, admin: kadm.NewClient(client), listener: listener, began: time.Now()}
 }
 
 // publish appends n records to each partition of orders.
