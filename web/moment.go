@@ -190,7 +190,7 @@ func (m *moment) verdict() Verdict {
 	case level == 3:
 		v = Verdict{Level: "failing", Text: fmt.Sprintf("%d of %d groups will not catch up.", n, all)}
 	case level == 2:
-		v = Verdict{Level: "unknown", Text: fmt.Sprintf("%d of %d groups cannot be judged.", n, all)}
+		v = Verdict{Level: "unknown", Text: fmt.Sprintf("%d of %d groups cannot be judged yet.", n, all)}
 	case m.blind():
 		return Verdict{Level: "unknown", Text: "The latest look failed; what follows is what was seen last."}
 	case level == 1:

@@ -1,4 +1,5 @@
 // The frame around every page.
+import { effect } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { AlertsPage } from './alerts'
@@ -12,6 +13,13 @@ import { theme, toggleTheme } from './theme'
 
 // What the server answers itself is no page of ours: the browser shall ask for it.
 const ours = /^\/(?!api\/|metrics|federate|healthz|readyz|-\/)/
+
+// The tab says how many groups fail, for who has it open behind others.
+effect(() => {
+  const s = summary.value?.states
+  const failing = s ? (s.growing ?? 0) + (s.stalled ?? 0) + (s.stopped ?? 0) : 0
+  document.title = `${failing ? `× ${failing} · ` : ''}tidemark`
+})
 
 export function App() {
   return (
