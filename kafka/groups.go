@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -336,7 +337,7 @@ func find(groups []*group, told string) *group {
 // Kafka 3.0 answers for the first one only, and the answer's version says so:
 // then each group is asked for alone.
 func (l *look) readCommits(ctx context.Context, b *broker, groups []*group) {
-	for len(groups) > 0 {
+	for len(groups) > 0 && l.inTime(ctx) {
 		batch := groups[:batchSize(groups)]
 		req := kmsg.NewPtrOffsetFetchRequest()
 		req.Group, req.Topics = batch[0].told, nil // all
@@ -372,8 +373,8 @@ func (l *look) readCommitsOneByOne(ctx context.Context, b *broker, groups []*gro
 	asking.SetLimit(inFlight)
 	for _, g := range groups {
 		asking.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
+			if !l.inTime(ctx) {
+				return nil
 			}
 			req := kmsg.NewPtrOffsetFetchRequest()
 			req.Group, req.Topics = g.told, nil
@@ -385,6 +386,13 @@ func (l *look) readCommitsOneByOne(ctx context.Context, b *broker, groups []*gro
 		})
 	}
 	_ = asking.Wait() // ask has noted it
+}
+
+// inTime keeps a third of a broker's deadline for its logs. The groups that are
+// not asked for by then are unreachable in this look; the broker is not.
+func (l *look) inTime(ctx context.Context) bool {
+	end, _ := ctx.Deadline()
+	return time.Until(end) > l.deadline/3
 }
 
 func batchSize(groups []*group) int {
@@ -470,14 +478,16 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 	}
 }
 
-// forgetGroups drops the groups that are gone: nobody lists them, and everybody
-// was asked. While somebody does not answer, a group may be with that one.
+// forgetGroups drops the groups that are gone: nobody lists them, everybody was
+// asked, and their coordinator was among those. While somebody does not answer, a
+// group may be with that one; and when a coordinator dies without a successor,
+// nobody lists its groups, but they are as alive as their commits.
 func (l *look) forgetGroups() {
 	everybody := !slices.ContainsFunc(l.brokers, func(b *broker) bool { return !b.listed })
 	for name, g := range l.groups {
 		switch {
 		case g.listedIn == l:
-		case everybody:
+		case everybody && l.broker(g.Coordinator) != nil:
 			delete(l.groups, name)
 		case l.began.Sub(g.listedAt) > keepUnseen:
 			delete(l.groups, name)
@@ -509,9 +519,5 @@ func (l *look) unknownTopics() []string {
 			}
 		}
 	}
-	names := make([]string, 0, len(unknown))
-	for name := range unknown {
-		names = append(names, name)
-	}
-	return names
+	return slices.Sorted(maps.Keys(unknown))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/kafka"
@@ -219,6 +220,28 @@ func TestBrokerThatDiesTakesNothingAwayForLong(t *testing.T) {
 	})
 }
 
+func TestGroupsWhoseCoordinatorDiesWithoutASuccessorAreNotLost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		w.commit("billing", "orders", 7, 7, 7, 7)
+		c := w.collector()
+		look(t, c)
+		dead := w.cluster.CoordinatorFor("billing")
+		w.net.swallow(dead, true)
+		if err := w.cluster.RemoveNode(dead); err != nil {
+			t.Fatal(err)
+		}
+		nobody := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListGroups}, Group: "billing", Err: kerr.GroupAuthorizationFailed, Count: -1})
+		for range 3 {
+			time.Sleep(15 * time.Second)
+			s := look(t, c)
+			check(t, "lags", lags(s, "billing"), "?:unreachable ?:unreachable ?:unreachable ?:unreachable")
+		}
+		nobody.Remove()
+		check(t, "lags once there is one", lags(look(t, c), "billing"), "3 3 3 3")
+	})
+}
+
 func TestGroupsOnANewBrokerAreNotLost(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("orders", 10)
@@ -365,6 +388,33 @@ func TestPartitionWithoutLeaderIsNotSeen(t *testing.T) {
 		offline.Remove()
 		check(t, "lags once there is a leader", lags(look(t, c), "billing"), "3 3 3 3")
 	})
+}
+
+func TestSlowOldBrokerTellsOfSomeGroupsInEachLookAndOfAllInSeveral(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		for i := range 200 {
+			w.commit(fmt.Sprint("group-", i), "orders", 7, 7, 7, 7)
+		}
+		w.net.latency = 400 * time.Millisecond
+		c := w.collector()
+		heard := map[string]bool{}
+		for range 12 {
+			s := look(t, c)
+			check(t, "gaps", gaps(s), "")
+			for _, g := range s.Groups {
+				heard[g.Name] = heard[g.Name] || s.Total(g).Complete
+			}
+			time.Sleep(15 * time.Second)
+		}
+		all := 0
+		for _, is := range heard {
+			if is {
+				all++
+			}
+		}
+		check(t, "groups heard of", all, 200)
+	}, kfake.MaxVersions(kversion.V2_4_0()))
 }
 
 func TestHourOfLooksWithABrokerThatComesAndGoesNeverLies(t *testing.T) {

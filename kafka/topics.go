@@ -103,7 +103,6 @@ func (l *look) askByName(ctx context.Context, told []string, former map[string]*
 	if len(told) == 0 {
 		return
 	}
-	slices.Sort(told)
 	req := kmsg.NewMetadataRequest()
 	for _, name := range told {
 		t := kmsg.NewMetadataRequestTopic()

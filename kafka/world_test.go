@@ -232,22 +232,62 @@ func (n *network) DialContext(ctx context.Context, kind, address string) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	return &swallowing{Conn: conn, network: n, port: port}, nil
+	lossy := &swallowing{Conn: conn, network: n, port: port}
+	if n.latency > 0 {
+		lossy.late, lossy.gone = make(chan late, 1000), make(chan struct{})
+		go lossy.deliver()
+	}
+	return lossy, nil
 }
 
-// swallowing is a connection whose writes go nowhere while its port is a hole.
+// swallowing is a connection whose writes go nowhere while its port is a hole, and
+// arrive late if the network has a latency: each by itself, as on a real one.
 type swallowing struct {
 	net.Conn
 	network *network
 	port    string
+	late    chan late
+	gone    chan struct{}
+	once    sync.Once
+}
+
+type late struct {
+	due  time.Time
+	text []byte
 }
 
 func (s *swallowing) Write(b []byte) (int, error) {
-	if s.network.swallows(s.port) {
-		return len(b), nil
+	switch {
+	case s.network.swallows(s.port):
+	case s.late != nil:
+		s.late <- late{time.Now().Add(s.network.latency), slices.Clone(b)}
+	default:
+		return s.Conn.Write(b)
 	}
-	time.Sleep(s.network.latency)
-	return s.Conn.Write(b)
+	return len(b), nil
+}
+
+func (s *swallowing) deliver() {
+	for {
+		select {
+		case <-s.gone:
+			return
+		case l := <-s.late:
+			select {
+			case <-s.gone:
+				return
+			case <-time.After(time.Until(l.due)):
+				_, _ = s.Conn.Write(l.text)
+			}
+		}
+	}
+}
+
+func (s *swallowing) Close() error {
+	if s.gone != nil {
+		s.once.Do(func() { close(s.gone) })
+	}
+	return s.Conn.Close()
 }
 
 // grow adds partitions to a topic, up to a number.
