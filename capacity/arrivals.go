@@ -116,7 +116,7 @@ func (a *arrivals) observe(l *tidemark.Log, w windows) {
 	if a.n > 0 && (l.End < a.ends[a.n-1] || at-a.newest() > int64(w.gap())) {
 		a.strip = strip{}
 	}
-	dropped := a.add(at, a.settled(w.spacing(), true), w)
+	dropped := a.add(at, w.spacing(), w)
 	keep(&a.ends, dropped, a.n, l.End)
 	c := course{at: a.at, value: a.ends, n: a.n}
 	a.in = influx{short: sumOf(c.rate(w.short)), long: sumOf(c.rate(w.long)), latest: c.latest()}

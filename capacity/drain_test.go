@@ -127,6 +127,21 @@ func TestDrainTimeIsThatOfTheSlowestConsumerAndNamesIt(t *testing.T) {
 	}
 }
 
+func TestCommitsOnceAMinuteByEachMemberAtItsOwnTimeGiveASteadyDrainTime(t *testing.T) {
+	w := newWorld(t, 24, 6)
+	w.commits = time.Minute
+	w.perMember, w.arrivals = 1000, 3600
+	w.run(20 * time.Minute)
+	w.backlog(5e6)
+	w.run(8 * time.Minute)
+	for _, e := range w.run(15 * time.Minute) {
+		wantState(t, e, tidemark.Draining)
+		if want := float64(e.Lag.Records) / 2400; !e.Drain.Known || math.Abs(e.Drain.P50.Seconds()/want-1) > 0.12 {
+			t.Fatalf("drain time %.0f s (known %t), want %.0f s within 12 %%; because %s", e.Drain.P50.Seconds(), e.Drain.Known, want, e.Because)
+		}
+	}
+}
+
 func TestGroupThatFallsWhileOneConsumerGrowsHasNoDrainTime(t *testing.T) {
 	w := newWorld(t, 4, 4)
 	w.arrivals, w.perMember, w.share = 100, 50, []float64{0.6, 0.1, 0.1, 0.2}

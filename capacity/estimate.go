@@ -1,6 +1,8 @@
 package capacity
 
 import (
+	"time"
+
 	"github.com/aetherlink/tidemark"
 )
 
@@ -29,14 +31,14 @@ func (l *look) estimate() tidemark.Estimate {
 	l.begin()
 	partitions := make([]tidemark.PartitionEstimate, len(l.rows))
 	for i := range l.rows {
-		partitions[i] = l.partition(i)
+		l.partition(i, &partitions[i])
 	}
 	for i := range l.crew.tides {
 		l.whole.merge(&l.crew.tides[i])
 	}
 	markHot(partitions)
 	l.total.Complete = l.total.Complete && !l.seen.Reason.Blinds()
-	l.in, l.out = l.whole.in.short.rate(), l.whole.out(l.windows.short, l.windows)
+	l.in, l.out = l.whole.in.short.rate(), l.consumption(l.windows.short)
 	state := l.state()
 	drain := l.drain(state)
 	l.learn()
@@ -62,24 +64,30 @@ func (l *look) estimate() tidemark.Estimate {
 func (l *look) begin() {
 	l.total.Complete = true
 	l.start = l.group.strip.start(l.group.from)
-	var empty course
-	for i := l.start; i < l.group.n; i++ {
-		empty.push(l.group.at[i], 0)
-	}
-	l.whole.commits = empty
 	for i := range l.crew.tides {
-		l.crew.tides[i].commits = empty
+		l.crew.tides[i].begin(&l.group.strip, l.start)
 	}
 }
 
-// partition estimates one partition and adds it to what its owner has.
-func (l *look) partition(i int) tidemark.PartitionEstimate {
+// consumption returns what all consumers together read over a window.
+func (l *look) consumption(window time.Duration) tidemark.Rate {
+	var all sum
+	for i := range l.crew.tides {
+		if t := &l.crew.tides[i]; t.partitions > 0 {
+			all.add(sumOf(t.out(window, l.windows)))
+		}
+	}
+	return all.rate()
+}
+
+// partition estimates one partition into e and adds it to what its owner has.
+func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	row, c := &l.rows[i], &l.group.partitions[i]
 	lag, known := row.Lag()
 	known = known && !l.seen.Reason.Blinds()
 	l.total.Add(*row)
 
-	e := tidemark.PartitionEstimate{Topic: row.Topic, ID: row.ID, Reason: row.Reason}
+	e.Topic, e.ID, e.Reason = row.Topic, row.ID, row.Reason
 	e.TimeLag = l.model.timeLag(*row, lag, known, l.seen.At)
 	in := unseen()
 	if a := l.log(row); a != nil {
@@ -91,7 +99,7 @@ func (l *look) partition(i int) tidemark.PartitionEstimate {
 	if committed {
 		e.Consumption = c.rate(&l.group.strip, l.start, l.windows)
 	}
-	e.State, e.Reason = l.partitionState(i, &e, &in, lag, known)
+	e.State, e.Reason = l.partitionState(i, e, &in, lag, known)
 
 	t := l.crew.of(i)
 	t.partitions++
@@ -110,7 +118,6 @@ func (l *look) partition(i int) tidemark.PartitionEstimate {
 		l.frozen.in.add(in)
 		l.frozen.deepen(i, lag)
 	}
-	return e
 }
 
 // log returns what is remembered of the log behind a row. Rows come by topic, so

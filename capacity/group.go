@@ -13,7 +13,6 @@ import (
 type group struct {
 	strip                // the moments at which its commits were seen
 	from       int64     // moments before a gap do not count
-	advanced   bool      // a commit moved at the newest moment
 	seen       time.Time // by the latest look that knew the group
 	spans      []span
 	partitions []commits // in the order of Snapshot.Of
@@ -100,14 +99,13 @@ func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *cr
 		g.from = at
 	}
 	empty := len(seen.Members) == 0
-	t := turn{strip: &g.strip, before: g.newest(), now: at, resumed: g.empty && !empty}
+	t := turn{strip: &g.strip, windows: w, before: g.newest(), now: at, resumed: g.empty && !empty}
 	remembered := g.n
-	advanced := g.advances(rows)
-	if advanced && empty && g.empty {
+	if empty && g.empty && g.advances(rows) {
 		g.loner = at
 	}
-	t.dropped = g.add(at, g.settled(max(w.spacing(), g.period()), g.advanced), w)
-	g.advanced, g.empty = advanced, empty
+	t.dropped = g.add(at, max(w.spacing(), g.period()), w)
+	g.empty = empty
 	t.blocked = seen.Rebalancing() || empty && !g.alone(w)
 	for i := range rows {
 		c := &g.partitions[i]

@@ -18,6 +18,13 @@ func (c *course) push(at, value int64) {
 	c.n++
 }
 
+// advance is push, unless the counter has not advanced since the moment before.
+func (c *course) advance(at, value int64, w windows) {
+	if c.n == 0 || at-c.at[c.n-1] >= int64(w.ageUnit()) {
+		c.push(at, value)
+	}
+}
+
 // rate returns by how much the counter rose per second over the window that ends
 // with its newest moment.
 //
@@ -26,30 +33,7 @@ func (c *course) push(at, value int64) {
 // the dispersion φ of the counts between the moments, at least that of a Poisson
 // process: here sqrt(1·100/30) = 1.8/s. Source: capacity.md 2.2.
 func (c *course) rate(window time.Duration) tidemark.Rate {
-	return c.between(c.n-1, window)
-}
-
-// rateOfAdvances is [course.rate] for a counter that advances in bursts, as
-// commits do: the window ends with the latest look that saw an advance and about a
-// period after the look before, not with the latest look, unless the next advance
-// is overdue.
-//
-// A group that commits every 60 s and is looked at every 15 s would otherwise lose
-// up to 45 s of work from a window, and the part of a period at its end would count
-// as noise. Source: capacity.md 2.1 and 2.3.
-func (c *course) rateOfAdvances(window, period time.Duration) tidemark.Rate {
 	end := c.n - 1
-	for end > 2 && (c.value[end] == c.value[end-1] || c.at[end]-c.at[end-1] < int64(period)*3/4) {
-		end--
-	}
-	if c.n > 0 && c.at[c.n-1]-c.at[max(end, 0)] > int64(period)*3/2 {
-		end = c.n - 1
-	}
-	return c.between(end, window)
-}
-
-// between returns the rate over the window that ends with moment number end.
-func (c *course) between(end int, window time.Duration) tidemark.Rate {
 	if end < 2 {
 		return tidemark.Rate{}
 	}

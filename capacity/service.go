@@ -30,16 +30,18 @@ func (s *service) rate() tidemark.Rate {
 	return tidemark.Rate{PerSecond: s.best, Error: s.best / 2, Known: true}
 }
 
-// observe takes in what every consumer read at one look, and learns from those
+// observe takes in what every member read at one look, and learns from those
 // that have been saturated throughout the window of the rate.
 func (s *service) observe(c *crew, now int64, w windows) {
 	streaks := map[uint32]streak{}
 	var sample sum
 	windows := 0
-	for i := range c.tides {
+	for i := range c.tides[:len(c.tides)-1] {
 		t := &c.tides[i]
 		out := t.out(w.short, w)
-		s.best = max(s.best, out.PerSecond)
+		if out.Error < out.PerSecond/5 { // one odd commit is no best rate
+			s.best = max(s.best, out.PerSecond)
+		}
 		if !t.saturated(out, w) {
 			continue
 		}

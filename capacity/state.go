@@ -50,7 +50,7 @@ func (l *look) trend() tidemark.State {
 	if short != tidemark.Steady {
 		return short
 	}
-	in, out := l.whole.in.long.rate(), l.whole.out(l.windows.long, l.windows)
+	in, out := l.whole.in.long.rate(), l.consumption(l.windows.long)
 	long := trend(in, out)
 	falls, fell := l.out.PerSecond > l.in.PerSecond, out.PerSecond > in.PerSecond
 	if !in.Known || !out.Known || long == tidemark.Steady || falls != fell {

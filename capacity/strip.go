@@ -10,7 +10,8 @@ const slots = 8
 // nanoseconds. Counters that were read at these moments keep their values in
 // arrays of the same shape and follow every change by [keep].
 //
-// The newest moment is provisional: the next look replaces it unless it settled.
+// The newest moment is provisional: the next look replaces it if it came too soon
+// after the one before.
 type strip struct {
 	at [slots]int64
 	n  int
@@ -24,22 +25,10 @@ func (s *strip) newest() int64 {
 	return s.at[s.n-1]
 }
 
-// settled says whether the newest moment is worth keeping: far enough from the
-// one before, and either a moment at which the counter advanced or so late that
-// nothing better can be waited for.
-func (s *strip) settled(spacing time.Duration, advanced bool) bool {
-	if s.n < 2 {
-		return true
-	}
-	// A look that comes a tenth early is still one interval after the last.
-	gap := time.Duration(s.at[s.n-1] - s.at[s.n-2])
-	return gap >= spacing*9/10 && (advanced || gap >= 2*spacing)
-}
-
 // add remembers one more moment and returns which one was given up for it, to be
-// handed to [keep]; -1: none.
-func (s *strip) add(at int64, settled bool, w windows) (dropped int) {
-	dropped = s.victim(at, settled, w)
+// handed to [keep]; -1: none. Moments are kept if they are spacing apart.
+func (s *strip) add(at int64, spacing time.Duration, w windows) (dropped int) {
+	dropped = s.victim(at, spacing, w)
 	if dropped < 0 {
 		s.n++
 	}
@@ -49,9 +38,10 @@ func (s *strip) add(at int64, settled bool, w windows) (dropped int) {
 
 // victim chooses what to forget. Within the short window everything stays; beyond
 // it the moments are thinned out where they are closest, up to the long window.
-func (s *strip) victim(at int64, settled bool, w windows) int {
+func (s *strip) victim(at int64, spacing time.Duration, w windows) int {
 	switch {
-	case s.n > 0 && !settled:
+	// A look that comes a tenth early is still one interval after the last.
+	case s.n >= 2 && s.at[s.n-1]-s.at[s.n-2] < int64(spacing)*9/10:
 		return s.n - 1
 	case s.n < slots:
 		return -1
@@ -69,7 +59,7 @@ func (s *strip) victim(at int64, settled bool, w windows) int {
 
 // keep makes the same change to values as [strip.add] made to the moments: what
 // belonged to the dropped one goes, value is the newest of now n.
-func keep(values *[slots]int64, dropped, n int, value int64) {
+func keep[T int64 | uint8](values *[slots]T, dropped, n int, value T) {
 	if dropped >= 0 {
 		copy(values[dropped:n-1], values[dropped+1:n])
 	}
@@ -102,7 +92,7 @@ func (w windows) patience(period time.Duration) time.Duration { return max(w.sil
 // ofAdvances returns the window d for commits with that period: ten periods, where
 // the looks are close enough to see one. Source: capacity.md 2.3.
 func (w windows) ofAdvances(d, period time.Duration) time.Duration {
-	if period < 2*w.look {
+	if period < w.look*3/2 {
 		return d
 	}
 	return max(d, 10*period)
@@ -114,6 +104,9 @@ func (w windows) gap() time.Duration { return 3 * max(w.look, w.spacing()) }
 
 // spacing is how far apart remembered looks shall be: a quarter of the short window.
 func (w windows) spacing() time.Duration { return w.short / 4 }
+
+// ageUnit is what the age of a commit is remembered in: 3.75 s, up to 16 minutes.
+func (w windows) ageUnit() time.Duration { return w.spacing() / 4 }
 
 // start returns the number of the first moment not before from.
 func (s *strip) start(from int64) int {

@@ -11,16 +11,25 @@ import (
 type tide struct {
 	commits    course // the sum of the commits
 	partitions int
-	committed  int        // of these, how many have a commit
-	counted    [slots]int // of these, how many count at each moment of commits
-	blind      int        // partitions that were not seen
-	stuck      int        // partitions on which no commit moves
+	committed  int          // of these, how many have a commit
+	counted    [slots]int   // of these, how many count at each moment of commits
+	waiting    [slots]int   // and for how many the age of the commit says something
+	ages       [slots]int64 // the sum of these, in windows.ageUnit
+	blind      int          // partitions that were not seen
+	stuck      int          // partitions on which no commit moves
 	moved      bool
 	lag        int64
 	in         influx
 	period     time.Duration
 	deepest    int // number of the partition with the most lag
 	deepestLag int64
+}
+
+// begin lays out the moments of s from number start on.
+func (t *tide) begin(s *strip, start int) {
+	for i := start; i < s.n; i++ {
+		t.commits.push(s.at[i], 0)
+	}
 }
 
 // deepen adds the lag of partition number i.
@@ -31,12 +40,9 @@ func (t *tide) deepen(i int, lag int64) {
 	}
 }
 
-// merge adds another tide, of other partitions over the same moments.
+// merge adds another tide, of other partitions, but for its commits: these have
+// moments of their own.
 func (t *tide) merge(other *tide) {
-	for i := range other.commits.n {
-		t.commits.value[i] += other.commits.value[i]
-		t.counted[i] += other.counted[i]
-	}
 	t.partitions += other.partitions
 	t.committed += other.committed
 	t.blind += other.blind
@@ -53,17 +59,24 @@ func (t *tide) merge(other *tide) {
 // which nine tenths of the partitions count. Less is forgiven, since in a large
 // group some partition is always committed for the first time. Source: the 90 % of
 // capacity.md 2.1.
+//
+// The window runs from commit advance to commit advance: a moment counts as when
+// the commits seen then had advanced, which all of one consumer do together. A
+// group that commits every 60 s and is looked at every 15 s would otherwise lose up
+// to 45 s of work from a window. Source: capacity.md 2.1 and 2.3.
 func (t *tide) out(window time.Duration, w windows) tidemark.Rate {
 	if t.blind > 0 {
 		return tidemark.Rate{}
 	}
-	var counts course
+	var advances course
 	for i := range t.commits.n {
-		if t.counted[i]*10 >= t.committed*9 {
-			counts.push(t.commits.at[i], t.commits.value[i])
+		if t.counted[i]*10 < t.committed*9 {
+			continue
 		}
+		at := t.commits.at[i] - t.ages[i]*int64(w.ageUnit())/int64(max(1, t.waiting[i]))
+		advances.advance(at, t.commits.value[i], w)
 	}
-	return counts.rateOfAdvances(w.ofAdvances(window, t.period), t.period)
+	return advances.rate(w.ofAdvances(window, t.period))
 }
 
 // inFlight says that what is behind is explained by what arrived lately.
