@@ -88,6 +88,29 @@ func TestTailWaitsForItsTopic(t *testing.T) {
 	})
 }
 
+func TestTailThatBeginsBeforeItsClusterStillBeginsAtTheEnd(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("events", 5)
+		for broker := range int32(3) {
+			w.net.swallow(broker, true)
+		}
+		reader := tail(t, w, kafka.TailOptions{Topic: "events", Reset: kafka.Latest})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if records, err := reader.Next(ctx); err == nil {
+			t.Fatalf("read %s of a cluster that does not answer", offsets(records))
+		}
+		for broker := range int32(3) {
+			w.net.swallow(broker, false)
+		}
+		go func() {
+			time.Sleep(time.Minute)
+			w.produce("events", 1)
+		}()
+		check(t, "records", offsets(read(t, reader, 4)), "0/5 1/5 2/5 3/5")
+	})
+}
+
 func TestMembersShareATopicAndContinueFromTheCommit(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("events", 5)

@@ -61,6 +61,7 @@ type Tail struct {
 	others  kgo.Offset
 	reading map[int32]bool
 	foundAt time.Time
+	lost    bool // the topic could not be found last time
 }
 
 // OpenTail returns a tail. Neither the cluster nor the topic need be there yet.
@@ -121,12 +122,13 @@ func (t *Tail) find(ctx context.Context) error {
 	}
 	t.foundAt = time.Now()
 	told, err := t.partitions(ctx)
-	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, kerr.TopicAuthorizationFailed) {
-			return fmt.Errorf("find partitions of topic %s: %w", t.topic, explain(err))
-		}
-		t.log.Warn("topic cannot be found", "topic", t.topic, "err", explain(err))
-		t.others = kgo.NewOffset().AtStart() // whatever comes from now on is new
+	switch {
+	case err == nil:
+		t.lost = false
+	case ctx.Err() != nil, errors.Is(err, kerr.TopicAuthorizationFailed):
+		return fmt.Errorf("find partitions of topic %s: %w", t.topic, explain(err))
+	default:
+		t.lose(err)
 		return nil
 	}
 	add := map[int32]kgo.Offset{}
@@ -148,7 +150,21 @@ func (t *Tail) find(ctx context.Context) error {
 	return nil
 }
 
+// lose says once that the topic cannot be found. One that does not exist will be
+// new when it does: then nothing in it is old.
+func (t *Tail) lose(err error) {
+	if !t.lost {
+		t.log.Warn("topic cannot be found", "topic", t.topic, "err", explain(err))
+	}
+	t.lost = true
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		t.others = kgo.NewOffset().AtStart()
+	}
+}
+
 func (t *Tail) partitions(ctx context.Context) ([]kmsg.MetadataResponseTopicPartition, error) {
+	ctx, cancel := context.WithTimeout(ctx, findPartitions/2) // records wait meanwhile
+	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	about := kmsg.NewMetadataRequestTopic()
 	about.Topic = new(t.topic)
