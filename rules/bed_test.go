@@ -44,6 +44,7 @@ type world struct {
 	lag      int64
 	state    tidemark.State
 	failed   error // the look brings nothing
+	absent   bool  // the cluster is not looked at
 	silent   bool  // one partition cannot be seen
 	rate     float64
 	arrivals int64 // per look
@@ -112,6 +113,9 @@ func (b *bed) looks(length time.Duration) {
 
 func (b *bed) view() *tidemark.View {
 	w := b.world
+	if w.absent {
+		return &tidemark.View{At: b.now, Pipelines: b.options.Pipelines}
+	}
 	s := &tidemark.Snapshot{
 		Cluster: "main", Began: b.now.Add(-100 * time.Millisecond), Ended: b.now,
 		Brokers: []tidemark.Broker{{ID: 1, Address: "kafka:9092", Up: true}},

@@ -162,6 +162,32 @@ func TestARestartWhileDataIsMissingResolvesNothing(t *testing.T) {
 	}
 }
 
+func TestAClusterThatIsNoLongerConfiguredHoldsItsAlertsForAMinute(t *testing.T) {
+	b := newBed(t, reference())
+	b.world.lag, b.world.state = 600, tidemark.Steady
+	b.looks(5 * time.Minute)
+	b.restart(time.Minute)
+	b.world.absent = true
+	b.looks(45 * time.Second)
+	b.want(lagHigh, tidemark.AlertFiring)
+	b.looks(time.Minute)
+	b.want(lagHigh, "")
+}
+
+func TestWhatIsNotAboutKafkaResolvesWhileKafkaIsOutOfSight(t *testing.T) {
+	const down = "CrmEventsServiceDown"
+	b := newBed(t, reference())
+	b.world.failed = errors.New("no route to host")
+	for range 9 {
+		b.put(`up{job="crm-events",instance="crm-events:9010"}`, 0)
+		b.look()
+	}
+	b.want(down, tidemark.AlertFiring)
+	b.put(`up{job="crm-events",instance="crm-events:9010"}`, 1)
+	b.look()
+	b.want(down, tidemark.AlertResolved)
+}
+
 func TestDrainTimeIsThereWhileDrainingAndAbsentAtRest(t *testing.T) {
 	b := newBed(t, reference())
 	b.world.lag, b.world.state, b.world.rate = 600, tidemark.Draining, 2.5
@@ -290,6 +316,15 @@ func TestMistakesInRuleFilesAreShownWhereTheyAre(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %q", err, want)
 		}
+	}
+}
+
+func TestAnUnknownFieldIsShownWhereItIs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "typo.yaml")
+	write(t, file, "groups:\n- name: typo\n  rules:\n  - {alert: A, expr: up, fro: 5m}\n")
+	problems := rules.CheckFiles([]string{file})
+	if len(problems) != 1 || problems[0].Line != 4 || !strings.Contains(problems[0].Says, "fro") {
+		t.Errorf("problems = %v, want one in line 4 about fro", problems)
 	}
 }
 

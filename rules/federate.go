@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 )
@@ -38,7 +39,7 @@ func (e *Engine) federate(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	samples := slices.SortedFunc(maps.Values(found), func(a, b promql.Sample) int {
-		return cmp.Or(cmp.Compare(a.Metric.Get(labels.MetricName), b.Metric.Get(labels.MetricName)), labels.Compare(a.Metric, b.Metric))
+		return cmp.Or(cmp.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel)), labels.Compare(a.Metric, b.Metric))
 	})
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	writeText(w, samples)
@@ -55,9 +56,10 @@ func (e *Engine) selected(r *http.Request, match string) (promql.Vector, error) 
 
 // writeText writes samples in Prometheus' text format. Nobody told us their types.
 func writeText(w io.Writer, samples []promql.Sample) {
+	escapes := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 	last := ""
 	for _, s := range samples {
-		name := s.Metric.Get(labels.MetricName)
+		name := s.Metric.Get(model.MetricNameLabel)
 		if name == "" || s.H != nil { // native histograms have no text form
 			continue
 		}
@@ -65,19 +67,17 @@ func writeText(w io.Writer, samples []promql.Sample) {
 			fmt.Fprintf(w, "# TYPE %s untyped\n", name)
 			last = name
 		}
-		fmt.Fprintf(w, "%s%s %s\n", name, textLabels(s.Metric), strconv.FormatFloat(s.F, 'g', -1, 64))
+		fmt.Fprintf(w, "%s%s %s\n", name, textLabels(s.Metric, escapes), strconv.FormatFloat(s.F, 'g', -1, 64))
 	}
 }
 
-var textEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-
 // textLabels writes labels as {cluster="main",instance=""}. An empty instance keeps
 // the scraper from putting its own there.
-func textLabels(metric labels.Labels) string {
+func textLabels(metric labels.Labels, escapes *strings.Replacer) string {
 	var all []string
 	metric.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
-			all = append(all, l.Name+`="`+textEscapes.Replace(l.Value)+`"`)
+		if l.Name != model.MetricNameLabel {
+			all = append(all, l.Name+`="`+escapes.Replace(l.Value)+`"`)
 		}
 	})
 	if metric.Get("instance") == "" {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +28,8 @@ func read(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// expand returns the files that paths and patterns name. A pattern may match
-// nothing yet; a path must exist.
+// expand returns the files that paths and patterns name, each once. A pattern may
+// match nothing yet; a path must exist.
 func expand(patterns []string) (files []string, err error) {
 	for _, pattern := range patterns {
 		found, err := filepath.Glob(pattern)
@@ -38,7 +39,11 @@ func expand(patterns []string) (files []string, err error) {
 		if len(found) == 0 && !strings.ContainsAny(pattern, "*?[") {
 			found = []string{pattern} // whoever reads it says that it is not there
 		}
-		files = append(files, found...)
+		for _, file := range found {
+			if !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
 	}
 	return files, nil
 }

@@ -14,11 +14,14 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,9 +123,10 @@ func (c Config) Validate() error {
 func Open(o Options) (*Engine, error) {
 	o.Interval = cmp.Or(o.Interval, 15*time.Second)
 	o.Speed = cmp.Or(o.Speed, 1)
+	o.ExternalURL = strings.TrimRight(o.ExternalURL, "/")
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Storage == nil {
-		return nil, fmt.Errorf("open rules: no storage to read from and write to")
+		return nil, errors.New("open rules: no storage to read from and write to")
 	}
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -158,7 +162,7 @@ func (e *Engine) load() error {
 	if err != nil {
 		return err
 	}
-	for _, pack := range e.Packs {
+	for _, pack := range slices.Compact(slices.Sorted(slices.Values(e.Packs))) {
 		files = append(files, packPrefix+pack)
 	}
 	if problems := CheckFiles(files); len(problems) > 0 {

@@ -87,7 +87,7 @@ func scraping(t *testing.T, o rules.Options) *bed {
 		served++
 		fmt.Fprintf(w, "crm_events_sse_clients 3\ncrm_events_messages_total %d\n", served)
 	}), ReadHeaderTimeout: time.Second}
-	go server.Serve(wire)
+	go func() { _ = server.Serve(wire) }()
 	o.Storage, o.Dial = db, wire.dial
 	engine, err := rules.Open(o)
 	if err != nil {
