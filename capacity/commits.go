@@ -41,6 +41,7 @@ type turn struct {
 	dropped int
 	before  int64 // the moment of the look before
 	now     int64
+	apart   bool // the look before is too long ago for a rate
 	resumed bool // members came to a group that had none
 	blocked bool // nobody reads, or partitions are changing hands: no commit is to be expected
 }
@@ -50,6 +51,9 @@ type turn struct {
 func (c *commits) observe(row *tidemark.Partition, last int64, owner uint32, t turn) (moved bool) {
 	moved = c.owner != owner
 	c.owner = owner
+	if t.apart {
+		c.forget(t.strip.n)
+	}
 	if row.Reason.Blinds() || row.Committed < 0 {
 		c.keep(tidemark.Unseen, t)
 		return moved
@@ -126,15 +130,14 @@ func (c *commits) silent(now int64) time.Duration {
 	return time.Duration(now - c.since)
 }
 
-// rate returns how fast the commits advance over the short window, counting the
-// moments of s from number start on. Most partitions of most groups stand still,
-// and these must cost little.
-func (c *commits) rate(s *strip, start int, w windows) tidemark.Rate {
-	if start < s.n && c.at[start] == c.at[s.n-1] && c.at[start] >= 0 {
-		return tidemark.Rate{Known: s.n-start >= 3}
+// rate returns how fast the commits advance over the short window. Most partitions
+// of most groups stand still, and these must cost little.
+func (c *commits) rate(s *strip, w windows) tidemark.Rate {
+	if s.n >= 3 && c.at[0] == c.at[s.n-1] && c.at[0] >= 0 {
+		return tidemark.Rate{Known: true}
 	}
 	var advances course
-	for i := start; i < s.n; i++ {
+	for i := range s.n {
 		if c.at[i] >= 0 {
 			advances.advance(s.at[i]-c.ageAt(i)*int64(w.ageUnit()), c.at[i], w)
 		}
@@ -150,29 +153,29 @@ func (c *commits) ageAt(i int) int64 {
 	return int64(c.age[i])
 }
 
-// addTo adds the commits to a tide over the moments of s from number start on.
-// Moments at which they are not known add what was known next to them, so that the
-// total does not jump when a partition comes or goes.
-func (c *commits) addTo(t *tide, s *strip, start int) {
-	first := start
-	for first < s.n && c.at[first] < 0 {
+// addTo adds the commits of n moments to a tide. Moments at which they are not known
+// add what was known next to them, so that the total does not jump when a partition
+// comes or goes.
+func (c *commits) addTo(t *tide, n int) {
+	first := 0
+	for first < n && c.at[first] < 0 {
 		first++
 	}
-	if first == s.n {
+	if first == n {
 		return
 	}
 	value := c.at[first]
-	for i := start; i < s.n; i++ {
+	for i := range n {
 		if i >= first {
-			t.counted[i-start]++
+			t.counted[i]++
 		}
 		if i > first && c.at[i] >= 0 {
 			value = c.at[i]
 		}
-		t.commits.value[i-start] += value
+		t.commits.value[i] += value
 		if c.age[i] < ageless {
-			t.waiting[i-start]++
-			t.ages[i-start] += int64(c.age[i])
+			t.waiting[i]++
+			t.ages[i] += int64(c.age[i])
 		}
 	}
 }

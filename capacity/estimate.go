@@ -16,7 +16,6 @@ type look struct {
 	group    *group
 	crew     *crew
 	windows  windows
-	start    int    // the first of the group's moments that counts
 	name     string // of the topic that was asked for last
 	topic    *topic
 
@@ -63,9 +62,8 @@ func (l *look) estimate() tidemark.Estimate {
 // begin lays out the moments that the tides are summed over.
 func (l *look) begin() {
 	l.total.Complete = true
-	l.start = l.group.strip.start(l.group.from)
 	for i := range l.crew.tides {
-		l.crew.tides[i].begin(&l.group.strip, l.start)
+		l.crew.tides[i].commits = course{at: l.group.at, n: l.group.n}
 	}
 }
 
@@ -97,7 +95,7 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	blind := row.Reason.Blinds() || l.seen.Reason.Blinds()
 	committed := row.Committed >= 0 && !blind
 	if committed {
-		e.Consumption = c.rate(&l.group.strip, l.start, l.windows)
+		e.Consumption = c.rate(&l.group.strip, l.windows)
 	}
 	e.State, e.Reason = l.partitionState(i, e, &in, lag, known)
 
@@ -111,7 +109,7 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	}
 	if committed {
 		t.committed++
-		c.addTo(t, &l.group.strip, l.start)
+		c.addTo(t, l.group.n)
 	}
 	if e.State == tidemark.Stalled || e.State == tidemark.Stopped {
 		t.stuck++

@@ -12,7 +12,6 @@ import (
 // group is what is remembered of one group.
 type group struct {
 	strip                // the moments at which its commits were seen
-	from       int64     // moments before a gap do not count
 	seen       time.Time // by the latest look that knew the group
 	spans      []span
 	partitions []commits // in the order of Snapshot.Of
@@ -95,11 +94,9 @@ func (g *group) matches(rows []tidemark.Partition) bool {
 // observe takes in the commits of one look.
 func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *crew, w windows) {
 	at := seen.At.UnixNano()
-	if g.n > 0 && at-g.newest() > int64(w.gap()) {
-		g.from = at
-	}
 	empty := len(seen.Members) == 0
 	t := turn{strip: &g.strip, windows: w, before: g.newest(), now: at, resumed: g.empty && !empty}
+	t.apart = g.n > 0 && at-g.newest() > int64(w.gap())
 	remembered := g.n
 	if empty && g.empty && g.advances(rows) {
 		g.loner = at

@@ -107,12 +107,3 @@ func (w windows) spacing() time.Duration { return w.short / 4 }
 
 // ageUnit is what the age of a commit is remembered in: 3.75 s, up to 16 minutes.
 func (w windows) ageUnit() time.Duration { return w.spacing() / 4 }
-
-// start returns the number of the first moment not before from.
-func (s *strip) start(from int64) int {
-	i := 0
-	for i < s.n && s.at[i] < from {
-		i++
-	}
-	return i
-}

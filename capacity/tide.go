@@ -6,8 +6,7 @@ import (
 	"github.com/aetherlink/tidemark"
 )
 
-// tide is what comes in and goes out at one place: a partition, what one consumer
-// owns, or a whole group.
+// tide is what comes in and goes out at one consumer, or at a whole group.
 type tide struct {
 	commits    course // the sum of the commits
 	partitions int
@@ -23,13 +22,6 @@ type tide struct {
 	period     time.Duration
 	deepest    int // number of the partition with the most lag
 	deepestLag int64
-}
-
-// begin lays out the moments of s from number start on.
-func (t *tide) begin(s *strip, start int) {
-	for i := start; i < s.n; i++ {
-		t.commits.push(s.at[i], 0)
-	}
 }
 
 // deepen adds the lag of partition number i.
