@@ -40,6 +40,7 @@ type Options struct {
 	Dir       string                                                               // data directory; empty: nothing is kept
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to Kafka and scrape targets; nil: the network
 	Telemetry string                                                               // path of the metrics page; empty: /metrics
+	Labels    []tidemark.Label                                                     // on every line of the metrics page, beside its own
 	Speed     float64                                                              // time runs this many times faster (sandbox); 0: 1
 	Demo      bool
 	Token     string // lets the bearer act; empty: nobody may
@@ -71,6 +72,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d := &daemon{Options: o, registry: newRegistry(o.Version), reload: make(chan chan error)}
+	d.page.Labels = o.Labels
 	d.view.Store(&tidemark.View{At: time.Now(), Pipelines: o.Config.Pipelines})
 
 	d.store, err = history.Open(history.Options{

@@ -23,7 +23,8 @@ const chunk = 64 << 10
 // The bytes of name, cluster, group and topic are made once for all partitions of
 // a topic; a line of a partition adds two integers to them.
 type Page struct {
-	buffers sync.Pool // of *[]byte
+	Labels  []tidemark.Label // on every line, beside its own
+	buffers sync.Pool        // of *[]byte
 }
 
 // Write writes one view. It stops at the first error of w and returns it.
@@ -33,7 +34,7 @@ func (p *Page) Write(w io.Writer, v *tidemark.View) error {
 		buffer = new([]byte)
 	}
 	defer p.buffers.Put(buffer)
-	t := text{to: w, buffer: (*buffer)[:0]}
+	t := text{to: w, labels: p.Labels, buffer: (*buffer)[:0]}
 	err := t.write(v)
 	*buffer = t.buffer
 	return err
@@ -42,6 +43,7 @@ func (p *Page) Write(w io.Writer, v *tidemark.View) error {
 // text is the page in the making.
 type text struct {
 	to     io.Writer
+	labels []tidemark.Label
 	buffer []byte
 	prefix []byte          // of the lines of one topic: name{cluster="a",consumergroup="b",topic="c"
 	of     tidemark.Series // whose prefix it is
@@ -115,6 +117,9 @@ func (t *text) begin(s *tidemark.Series) {
 	}
 	if s.Topic != "" {
 		b = appendLabel(append(b, ','), topic, s.Topic)
+	}
+	for _, l := range t.labels {
+		b = appendLabel(append(b, ','), l.Name, l.Value)
 	}
 	t.prefix = b
 }

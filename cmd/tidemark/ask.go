@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
+	"github.com/aetherlink/tidemark/kafka"
+	"github.com/aetherlink/tidemark/lag"
+	"github.com/aetherlink/tidemark/web"
+)
+
+// usualServer is where a tidemark runs if it runs on this machine.
+const usualServer = "http://127.0.0.1:9308"
+
+// between two looks of our own: long enough for most consumers to commit once.
+const between = 4 * time.Second
+
+// askFlags say whom a reading command asks: a running tidemark, or Kafka itself.
+type askFlags struct {
+	kafkaFlags
+	server, token string
+}
+
+func (a *askFlags) bind(c *cobra.Command) {
+	c.Flags().StringVar(&a.server, "server", os.Getenv("TIDEMARK_SERVER"), "address of a running tidemark (default: the one on this machine, if there is one)")
+	a.kafkaFlags.bind(c.Flags())
+}
+
+// oracle answers questions in the words of our API.
+type oracle struct {
+	base   string
+	client *http.Client
+	says   string // where the answers come from
+}
+
+// oracle is a running server when there is one; otherwise it looks at Kafka twice
+// and answers through the same pages.
+func (a *askFlags) oracle(c *cobra.Command) (oracle, error) {
+	ctx := c.Context()
+	asked := c.Flags().Changed("kafka.server")
+	if base := strings.TrimSuffix(cmp.Or(a.server, usualServer), "/"); a.server != "" || !asked {
+		o := running(base)
+		err := o.reachable(ctx)
+		if err == nil {
+			return o, nil
+		}
+		if a.server != "" {
+			return oracle{}, fmt.Errorf("no tidemark answers at %s: %w", base, err)
+		}
+	}
+	return a.look(c)
+}
+
+// running is the tidemark at an address.
+func running(base string) oracle {
+	return oracle{base: base, client: http.DefaultClient, says: "from " + base}
+}
+
+func (o oracle) reachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return o.ask(ctx, "/summary", nil, &web.Summary{})
+}
+
+// look sees the cluster twice, which is what it takes to know a rate.
+func (a *askFlags) look(c *cobra.Command) (oracle, error) {
+	settings := kafka.Config{Name: "local", Brokers: a.brokers("localhost:9092")}
+	a.overlay(c.Flags(), &settings)
+	if err := settings.Validate(); err != nil {
+		return oracle{}, exit{exitUsage, err}
+	}
+	collector, err := kafka.Open(kafka.Options{Config: settings, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return oracle{}, err
+	}
+	defer collector.Close()
+	ends := lag.New(lag.Options{})
+	model := capacity.New(capacity.Options{TimeLag: ends.TimeLag})
+	observe := func() (tidemark.Observation, error) {
+		snapshot, err := collector.Snapshot(c.Context())
+		if err != nil {
+			return tidemark.Observation{}, err
+		}
+		ends.Observe(snapshot)
+		return tidemark.Observation{Cluster: settings.Name, Snapshot: snapshot, Estimates: model.Observe(snapshot)}, nil
+	}
+	if _, err := observe(); err != nil {
+		return oracle{}, err
+	}
+	if err := pause(c.Context(), c.ErrOrStderr(), between, "looking twice, "+between.String()+" apart, to know the rates"); err != nil {
+		return oracle{}, err
+	}
+	seen, err := observe()
+	if err != nil {
+		return oracle{}, err
+	}
+	pages, err := web.New(web.Options{Config: web.Config{Access: "read"}, Version: version, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return oracle{}, err
+	}
+	pages.Publish(&tidemark.View{At: time.Now(), Observations: []tidemark.Observation{seen}})
+	return oracle{
+		base: usualServer, client: &http.Client{Transport: inProcess{pages.Handler()}},
+		says: "from " + strings.Join(settings.Brokers, ", ") + ", looked at twice; a running server knows more",
+	}, nil
+}
+
+// ask gets one answer of the API.
+func (o oracle) ask(ctx context.Context, path string, query url.Values, into any) error {
+	body, err := o.raw(ctx, path, query)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", o.base+path, err)
+	}
+	return nil
+}
+
+func (o oracle) raw(ctx context.Context, path string, query url.Values) ([]byte, error) {
+	address := o.base + "/api/tidemark/v1" + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := o.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", address, err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, refusal(answer.StatusCode, body)
+	}
+	return body, nil
+}
+
+// refusal is what a problem+json answer says, as an error.
+func refusal(status int, body []byte) error {
+	var problem struct{ Title, Detail string }
+	if json.Unmarshal(body, &problem) == nil && problem.Title != "" {
+		return fmt.Errorf("%s", strings.TrimSpace(problem.Title+"\n  "+problem.Detail))
+	}
+	return fmt.Errorf("it answers %d %s", status, http.StatusText(status))
+}
+
+// inProcess carries requests to a handler of this process.
+type inProcess struct{ handler http.Handler }
+
+// RoundTrip answers one request.
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.RemoteAddr = "127.0.0.1:1"
+	r.Host = r.URL.Host
+	w := &answer{header: http.Header{}, status: http.StatusOK}
+	p.handler.ServeHTTP(w, r)
+	return &http.Response{StatusCode: w.status, Header: w.header, Body: io.NopCloser(&w.body), Request: r}, nil
+}
+
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// terminal says whether w is one that a person looks at.
+func terminal(w io.Writer) bool {
+	f, is := w.(*os.File)
+	return is && term.IsTerminal(int(f.Fd()))
+}
+
+// paint colours text by meaning, if w is a terminal and nobody asked for none
+// (NO_COLOR, no-color.org). The meaning is always in the words too.
+func paint(w io.Writer, level, text string) string {
+	colours := map[string]string{"bad": "31", "warn": "33", "good": "32", "quiet": "2", "never": "35"}
+	code, known := colours[level]
+	if _, plain := os.LookupEnv("NO_COLOR"); plain || !known || !terminal(w) || os.Getenv("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// pause waits, and says for what: on a terminal with a line that goes away again.
+func pause(ctx context.Context, talk io.Writer, d time.Duration, what string) error {
+	if !terminal(talk) {
+		fmt.Fprintln(talk, what)
+		return wait(ctx, d)
+	}
+	defer fmt.Fprint(talk, "\r\x1b[K")
+	for left := d; left > 0; left -= 200 * time.Millisecond {
+		fmt.Fprintf(talk, "\r\x1b[K%s … %.0f s", what, left.Seconds())
+		if err := wait(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
