@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -23,6 +24,20 @@ func (n Number) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return strconv.AppendFloat(nil, n.Value, 'f', -1, 64), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (n *Number) UnmarshalJSON(text []byte) error {
+	*n = Number{}
+	if string(text) == "null" {
+		return nil
+	}
+	value, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return fmt.Errorf("%s is neither a number nor null", text)
+	}
+	*n = Number{Value: value, Known: true}
+	return nil
 }
 
 // Time is a moment; the zero time is null in JSON.
