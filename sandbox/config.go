@@ -14,8 +14,7 @@ import (
 // job is the name under which the replicas of crm-events are scraped.
 const job = "crm-events"
 
-// config returns what tidemark runs with here: the reference deployment, whose
-// replicas are found through a file, because they come and go.
+// config returns what tidemark runs with here: the reference deployment.
 func (w *World) config() config.Config {
 	return config.Config{
 		Clusters: []kafka.Config{{Name: Cluster, Brokers: w.Brokers(), Interval: w.hurried(time.Second, 250*time.Millisecond)}},
@@ -28,13 +27,25 @@ func (w *World) config() config.Config {
 		History: history.Config{Partitions: "all"},
 		Rules: rules.Config{
 			Packs: []string{"crm-events", "kafka-lag"}, Interval: w.evaluation(),
-			Scrape: []map[string]any{{
-				"job_name":        job,
-				"file_sd_configs": []map[string]any{{"files": []string{w.crew.file}}},
-			}},
+			Scrape: []map[string]any{w.scrape()},
 		},
 		Web: web.Config{Listen: w.Listener.Addr().String(), Access: "read"},
 	}
+}
+
+// scrape returns the job that asks crm-events. The first replica is always to be
+// asked, also when it is stopped; the others come and go, and are found through a
+// file. Changes of files are told in real time only, so a world in virtual time
+// asks the first alone.
+func (w *World) scrape() map[string]any {
+	scrape := map[string]any{
+		"job_name":       job,
+		"static_configs": []map[string]any{{"targets": w.crew.addresses[:1]}},
+	}
+	if w.Network == nil {
+		scrape["file_sd_configs"] = []map[string]any{{"files": []string{w.crew.file}}}
+	}
+	return scrape
 }
 
 // evaluation returns the interval of rules and scrapes in the world's time: every

@@ -45,8 +45,15 @@ type replica struct {
 	ended chan struct{}
 }
 
-func newCrew(w *World) *crew {
-	return &crew{world: w, file: filepath.Join(w.scratch, "replicas.json"), wishes: make(chan wish), wanted: 1, frozen: map[int32]bool{}}
+// newCrew makes a crew whose first replica has an address already: it is in
+// tidemark's configuration.
+func newCrew(ctx context.Context, w *World) (*crew, error) {
+	c := &crew{world: w, file: filepath.Join(w.scratch, "replicas.json"), wishes: make(chan wish), wanted: 1, frozen: map[int32]bool{}}
+	listener, err := c.listen(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	return c, listener.Close()
 }
 
 // ask hands a wish to the goroutine that runs the crew.
@@ -101,8 +108,9 @@ func (c *crew) shrink(n int) {
 	c.running.Store(int32(len(c.replicas)))
 }
 
-// grow starts replicas until n run, and tells the scraper which there should be.
-// A stopped replica stays on that list: its absence is what the alert is about.
+// grow starts replicas until n run, and tells the scraper which there should be
+// beside the first. Stopped ones stay on that list: that they do not answer is
+// what the alert is about.
 func (c *crew) grow(ctx context.Context, n int) error {
 	for len(c.replicas) < n {
 		r, err := c.start(ctx, len(c.replicas))
@@ -112,7 +120,7 @@ func (c *crew) grow(ctx context.Context, n int) error {
 		c.replicas = append(c.replicas, r)
 	}
 	c.running.Store(int32(len(c.replicas)))
-	return c.tell(c.addresses[:n])
+	return c.tell(c.addresses[min(1, n):n])
 }
 
 // tell writes the file of scrape targets; renamed, so that nobody reads half of it.
@@ -135,7 +143,7 @@ func (c *crew) tell(addresses []string) error {
 func (c *crew) start(ctx context.Context, i int) (*replica, error) {
 	listener, err := c.listen(ctx, i)
 	if err != nil {
-		return nil, fmt.Errorf("listen for replica %d of crm-events: %w", i+1, err)
+		return nil, err
 	}
 	running, stop := context.WithCancel(ctx)
 	r := &replica{stop: stop, ended: make(chan struct{})}
@@ -148,17 +156,28 @@ func (c *crew) start(ctx context.Context, i int) (*replica, error) {
 	return r, nil
 }
 
+// listen opens the port of replica number i: where it was before, or any.
 func (c *crew) listen(ctx context.Context, i int) (net.Listener, error) {
 	address := "127.0.0.1:0"
 	if i < len(c.addresses) {
 		address = c.addresses[i]
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
-	if err == nil && i == len(c.addresses) {
+	listener, err := c.world.listen(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for replica %d of crm-events: %w", i+1, err)
+	}
+	if i == len(c.addresses) {
 		c.addresses = append(c.addresses, listener.Addr().String())
 	}
-	return listener, err
+	return listener, nil
+}
+
+func (w *World) listen(ctx context.Context, address string) (net.Listener, error) {
+	if w.Network != nil {
+		return w.Network.Listen("tcp", address)
+	}
+	var config net.ListenConfig
+	return config.Listen(ctx, "tcp", address)
 }
 
 // freeze lets nobody work on a partition, or lets them again.

@@ -58,9 +58,17 @@ type Options struct {
 	// multiplied, the `for` of rules and the windows of estimates divided. 0 is 1.
 	Speed   float64
 	Dir     string // what was there is there again next time; empty: nothing is kept
+	Network *Network
 	Version string
 	Token   string // lets the bearer act on tidemark's pages
 	Log     *slog.Logger
+}
+
+// Network is what the world's connections run over. Nil is this machine's
+// loopback; a test in virtual time hands in one in memory.
+type Network struct {
+	Listen func(network, address string) (net.Listener, error) // port 0 is any free one
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // World is the sandbox. Close it when Run has returned.
@@ -90,13 +98,18 @@ func Open(ctx context.Context, o Options) (w *World, err error) {
 	if o.Dir != "" {
 		options = append(options, kfake.DataDir(filepath.Join(o.Dir, "kafka")))
 	}
+	if o.Network != nil {
+		options = append(options, kfake.ListenFn(o.Network.Listen))
+	}
 	if w.cluster, err = kfake.NewCluster(options...); err != nil {
 		return nil, fmt.Errorf("start the embedded Kafka: %w", err)
 	}
 	if w.publisher, err = kafka.OpenPublisher(w.kafka()); err != nil {
 		return nil, err
 	}
-	w.crew = newCrew(w)
+	if w.crew, err = newCrew(ctx, w); err != nil {
+		return nil, err
+	}
 	return w, w.fill(ctx)
 }
 
@@ -134,14 +147,22 @@ func (w *World) Run(ctx context.Context) error {
 // watch runs tidemark on this world.
 func (w *World) watch(ctx context.Context) error {
 	return daemon.Run(ctx, daemon.Options{
-		Config: w.config(), Listener: w.Listener, Dir: w.Dir, Speed: w.Speed, Demo: true,
+		Config: w.config(), Listener: w.Listener, Dial: w.dial(), Dir: w.Dir, Speed: w.Speed, Demo: true,
 		Token: w.Token, Version: w.Version, Published: func(v *tidemark.View) { w.view.Store(v) }, Log: w.Log,
 	})
 }
 
 // kafka returns how to reach the broker.
 func (w *World) kafka() kafka.Options {
-	return kafka.Options{Config: kafka.Config{Name: Cluster, Brokers: w.Brokers()}, Log: w.Log}
+	return kafka.Options{Config: kafka.Config{Name: Cluster, Brokers: w.Brokers()}, Dial: w.dial(), Log: w.Log}
+}
+
+// dial returns how connections are opened; nil is the usual way.
+func (w *World) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if w.Network == nil {
+		return nil
+	}
+	return w.Network.Dial
 }
 
 // hurried returns how long something takes here that takes d in the world we

@@ -33,7 +33,11 @@ func (w *World) fill(ctx context.Context) error {
 	if w.cluster.GroupInfo(archiver) != nil {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers()...))
+	options := []kgo.Opt{kgo.SeedBrokers(w.Brokers()...)}
+	if w.Network != nil {
+		options = append(options, kgo.Dialer(w.Network.Dial))
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return fmt.Errorf("reach the embedded Kafka: %w", err)
 	}
