@@ -82,6 +82,9 @@ func TestPartIsNeverTheWhole(t *testing.T) {
 	if got, want := object(t, view, "lag", "known"), any(600.0); got != want {
 		t.Errorf("known lag = %v, want %v", got, want)
 	}
+	if got, want := object(t, view, "timeLagUnknown"), any(2.0); got != want {
+		t.Errorf("groups whose time lag is not known = %v, want %v", got, want)
+	}
 	if got, want := object(t, view, "errors", 0, "text"), any("GROUP_AUTHORIZATION_FAILED"); got != want {
 		t.Errorf("errors = %v, want %v", got, want)
 	}

@@ -62,18 +62,19 @@ type Object struct {
 // Summary is what the whole View comes to.
 type Summary struct {
 	Object
-	Version  string         `json:"version"`
-	Demo     bool           `json:"demo"`
-	Verdict  Verdict        `json:"verdict"`
-	Groups   int            `json:"groups"`
-	States   map[string]int `json:"states"` // how many groups are in each state
-	Lag      Lag            `json:"lag"`    // of all groups together
-	TimeLag  TimeLag        `json:"timeLag"`
-	Slowest  Name           `json:"slowest"` // whose time lag that is
-	Alerts   AlertCount     `json:"alerts"`
-	Clusters []Cluster      `json:"clusters"`
-	Events   []Event        `json:"events"` // the latest, newest first
-	Errors   []Gap          `json:"errors"` // the first of what was not seen; clusters[].gaps counts all
+	Version        string         `json:"version"`
+	Demo           bool           `json:"demo"`
+	Verdict        Verdict        `json:"verdict"`
+	Groups         int            `json:"groups"`
+	States         map[string]int `json:"states"`         // how many groups are in each state
+	Lag            Lag            `json:"lag"`            // of all groups together
+	TimeLag        TimeLag        `json:"timeLag"`        // the longest that is known
+	TimeLagUnknown int            `json:"timeLagUnknown"` // how many groups may wait longer, for all that is known
+	Slowest        Name           `json:"slowest"`        // whose time lag that is
+	Alerts         AlertCount     `json:"alerts"`
+	Clusters       []Cluster      `json:"clusters"`
+	Events         []Event        `json:"events"` // the latest, newest first
+	Errors         []Gap          `json:"errors"` // the first of what was not seen; clusters[].gaps counts all
 }
 
 // Verdict is the one sentence for who has time for one sentence.

@@ -105,7 +105,9 @@ func (m *moment) summarize(before Summary) Summary {
 		complete = complete && r.Lag.Complete
 		known = known || r.Lag.Known.Known
 		add(&total, r.Lag)
-		if r.Fresh && r.TimeLag.Seconds.Known && (!s.TimeLag.Seconds.Known || r.TimeLag.Seconds.Value > s.TimeLag.Seconds.Value) {
+		if !r.Fresh || !r.TimeLag.Seconds.Known {
+			s.TimeLagUnknown++
+		} else if !s.TimeLag.Seconds.Known || r.TimeLag.Seconds.Value > s.TimeLag.Seconds.Value {
 			s.TimeLag, s.Slowest = r.TimeLag, Name{r.Cluster, r.Row.Group}
 		}
 	}

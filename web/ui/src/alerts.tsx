@@ -6,8 +6,9 @@ import { Table, type Column } from './table'
 import type { Alert, AlertList } from './types'
 import { Errors, pathOf, Since } from './words'
 
-const looks: Record<string, [string, string]> = { critical: ['×', 'crit'], warning: ['!', 'warn'] }
+const looks: Record<string, [string, string]> = { critical: ['×', 'crit'], warning: ['!', 'warn'], info: ['i', 'grey'], none: ['i', 'grey'] }
 const rank: Record<string, number> = { firing: 3, pending: 2, resolved: 1 }
+const urgency: Record<string, number> = { critical: 3, warning: 2, info: 1, none: 0 }
 
 export function AlertsPage() {
   const [list, setList] = useState<AlertList | null>(null)
@@ -30,7 +31,7 @@ export function AlertsPage() {
 }
 
 export function AlertTable({ alerts }: { alerts: Alert[] }) {
-  const sorted = [...alerts].sort((a, b) => rank[b.state] - rank[a.state] || (a.name < b.name ? -1 : 1))
+  const sorted = [...alerts].sort((a, b) => rank[b.state] - rank[a.state] || (urgency[b.severity] ?? 2) - (urgency[a.severity] ?? 2) || (a.name < b.name ? -1 : 1))
   return <Table caption="Alerts" columns={columns} rows={sorted} id={a => a.name + JSON.stringify(a.labels)} param="alerts" card={92} empty="Nothing fires and nothing pends." dim={a => a.state === 'resolved'} />
 }
 
@@ -43,7 +44,7 @@ const columns: Column<Alert>[] = [
     },
   },
   { key: 'name', name: 'Alert', up: true, sort: a => a.name, cell: a => <><b>{a.name}</b>{runbook(a)}</> },
-  { key: 'severity', name: 'Severity', sort: a => a.severity, cell: a => a.severity || 'none' },
+  { key: 'severity', name: 'Severity', sort: a => urgency[a.severity] ?? 2, cell: a => a.severity || 'none' },
   {
     key: 'group', name: 'Group', up: true, sort: a => a.labels.consumergroup ?? '',
     cell: a => (a.labels.consumergroup ? <a href={pathOf({ cluster: a.labels.cluster ?? '', group: a.labels.consumergroup })}>{a.labels.consumergroup}</a> : <span class="muted">none</span>),

@@ -59,7 +59,7 @@ function Header() {
     return () => removeEventListener('keydown', pressed)
   }, [])
   const a = summary.value?.alerts
-  const firing = a ? a.critical + a.warning + a.other : 0
+  const firing = a ? a.critical + a.warning : 0
   return (
     <header>
       <a class="skip" href="#main">To the content</a>

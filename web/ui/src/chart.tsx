@@ -27,16 +27,17 @@ interface Props {
   lines: Line[]
   limits?: { at: number; tone: string; name: string }[]
   ahead?: Ahead
+  to?: number // unix seconds at the right edge; absent: where the lines end
   height?: number
   label: string // what the chart shows, for who cannot see it
   fill?: boolean
 }
 
-export function Chart({ times, lines, limits = [], ahead, height = 260, label, fill }: Props) {
+export function Chart({ times, lines, limits = [], ahead, to, height = 260, label, fill }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
-  const live = useRef({ limits, ahead })
-  live.current = { limits, ahead }
+  const live = useRef<Live>({ limits, ahead, to })
+  live.current = { limits, ahead, to }
   const shape = `${theme.value} ${lines.map(l => l.name + l.tone).join()} ${height}`
   useEffect(() => {
     const element = box.current!
@@ -51,10 +52,11 @@ export function Chart({ times, lines, limits = [], ahead, height = 260, label, f
       plot.current = null
     }
   }, [shape])
-  useEffect(() => plot.current?.setData([times, ...lines.map(l => l.values)]), [times, lines, limits, ahead])
+  useEffect(() => plot.current?.setData([times, ...lines.map(l => l.values)]), [times, lines, limits, ahead, to])
   return <div class="chart" ref={box} role="img" aria-label={label} style={{ minHeight: `${height}px` }} />
 }
 
+type Live = Pick<Props, 'limits' | 'ahead' | 'to'>
 type Colour = (name: string) => string
 
 // resolver turns the name of a custom property into the colour it has now: a
@@ -70,7 +72,7 @@ function resolver(parent: HTMLElement): Colour {
   }
 }
 
-function options(element: HTMLElement, lines: Line[], height: number, colour: Colour, live: { current: { limits: Props['limits']; ahead?: Ahead } }, fill?: boolean): uPlot.Options {
+function options(element: HTMLElement, lines: Line[], height: number, colour: Colour, live: { current: Live }, fill?: boolean): uPlot.Options {
   const axis = { stroke: colour('muted'), grid: { stroke: colour('line'), width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' }
   return {
     width: element.clientWidth || 600,
@@ -78,7 +80,7 @@ function options(element: HTMLElement, lines: Line[], height: number, colour: Co
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: {
-      x: { range: (_, min, max) => [min, until(max, min, live.current.ahead)] },
+      x: { range: (_, min, max) => [min, Math.max(max, live.current.to ?? 0)] },
       y: { range: (_, __, max) => [0, Math.max(max ?? 0, ...(live.current.limits ?? []).map(l => l.at), 1) * 1.08] },
     },
     axes: [
@@ -98,11 +100,13 @@ function options(element: HTMLElement, lines: Line[], height: number, colour: Co
 
 const faint = (rgb: string) => rgb.replace('rgb(', 'rgba(').replace(')', ', 0.12)')
 
-// until leaves room to the right for where the lag goes: up to as much as it shows of the past.
-function until(max: number, min: number, ahead?: Ahead): number {
-  if (!ahead) return max
-  const room = ahead.p90 ?? ahead.p50 ?? (ahead.slope ? (max - min) / 4 : 0)
-  return Math.max(max, ahead.at + Math.min(room * 1.1, Math.max(max - min, 60)))
+// roomFor says where a chart should end that shows where the lag goes: as far
+// ahead as it shows of the past, at most.
+export function roomFor(times: number[], ahead?: Ahead): number | undefined {
+  if (!ahead || times.length === 0) return undefined
+  const past = Math.max(times[times.length - 1] - times[0], 60)
+  const room = ahead.p90 ?? ahead.p50 ?? (ahead.slope ? past / 4 : 0)
+  return ahead.at + Math.min(room * 1.1, past)
 }
 
 function drawLimits(u: uPlot, colour: Colour, limits: NonNullable<Props['limits']>) {

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useLocation, useRoute } from 'preact-iso'
 import { AlertTable } from './alerts'
-import { Chart, type Ahead } from './chart'
+import { Chart, roomFor, type Ahead } from './chart'
 import { count, dash, duration, eta, lagWord, plural, rate, slope } from './format'
 import { ranges, usePast } from './history'
 import { Replicas } from './overview'
@@ -104,6 +104,7 @@ function History({ g, d }: { g: Group; d: GroupDetail }) {
   const tone = states[g.state].tone
   const limits = useMemo(() => limitsOf(d), [d.thresholds.lagRecords])
   const ahead = aheadOf(g)
+  const to = roomFor(times, ahead)
   const lag = useMemo(() => [{ name: 'lag', tone: tone === 'grey' ? 'muted' : tone, values: values[0] }], [values, tone])
   const flow = useMemo(() => [{ name: 'in', tone: 'accent', values: values[1] }, { name: 'out', tone: 'ok', dashed: true, values: values[2] }], [values])
   return (
@@ -112,9 +113,9 @@ function History({ g, d }: { g: Group; d: GroupDetail }) {
         <h2>Lag</h2><span class="grow" /><Ranges at={range} />
       </div>
       {past.error && <p class="problem">No history: {past.error} The line begins now.</p>}
-      <Chart times={times} lines={lag} limits={limits} ahead={ahead} fill label={`Lag over the last ${range}, now ${lagWord(g)}, ${states[g.state].word}, gone in: ${eta(g)}`} />
+      <Chart times={times} lines={lag} limits={limits} ahead={ahead} to={to} fill label={`Lag over the last ${range}, now ${lagWord(g)}, ${states[g.state].word}, gone in: ${eta(g)}`} />
       <h2>Rates <small class="muted">records per second: <span class="key accent">in</span> <span class="key ok dashed">out</span></small></h2>
-      <Chart times={times} lines={flow} height={140} label={`Records per second, now ${rate(g.arrivals.perSecond)} in and ${rate(g.consumption.perSecond)} out`} />
+      <Chart times={times} lines={flow} to={to} height={140} label={`Records per second, now ${rate(g.arrivals.perSecond)} in and ${rate(g.consumption.perSecond)} out`} />
     </section>
   )
 }
@@ -133,7 +134,10 @@ function useLive(past: ReturnType<typeof usePast>, g: Group) {
     const later = points.filter(([t]) => t > last)
     const times = [...past.times, ...later.map(([t]) => t)]
     const values = [0, 1, 2].map(i => [...(past.series[i]?.[0]?.values ?? past.times.map(() => null)), ...later.map(([, v]) => v[i])])
-    return { times, values }
+    // What was before the first look is not drawn: a minute after the start the
+    // minute is worth seeing, not the void before it.
+    const first = Math.max(0, times.findIndex((_, i) => values.some(v => v[i] !== null)))
+    return { times: times.slice(first), values: values.map(v => v.slice(first)) }
   }, [past, points])
 }
 
@@ -172,7 +176,7 @@ export function Ranges({ at }: { at: string }) {
 }
 
 function Partitions({ d }: { d: GroupDetail }) {
-  const owners = new Map(d.members.map(m => [m.id, m.client || m.id]))
+  const owners = ownerNames(d.members)
   const topics = new Set(d.partitions.map(p => p.topic))
   const columns = partitionColumns(owners, topics.size > 1)
   const rows = useMemo(() => [...d.partitions].sort((a, b) => states[b.state].severity - states[a.state].severity || (b.lag ?? -1) - (a.lag ?? -1)), [d])
@@ -183,6 +187,12 @@ function Partitions({ d }: { d: GroupDetail }) {
       <Table caption="Partitions of the group, most urgent first" columns={columns} rows={rows} id={p => `${p.topic}/${p.id}`} param="partitions" empty="The group reads nothing." />
     </section>
   )
+}
+
+// ownerNames calls members by their client id, and by their host too if several share it.
+function ownerNames(members: Member[]): Map<string, string> {
+  const alone = (m: Member) => members.filter(o => o.client === m.client).length === 1
+  return new Map(members.map(m => [m.id, alone(m) ? m.client || m.id : `${m.client} ${m.host}`]))
 }
 
 const fewCells = 8 // fewer are seen at once in the table

@@ -43,14 +43,15 @@ function Verdict({ s }: { s: Summary }) {
 function Tiles({ s }: { s: Summary }) {
   const failing = (s.states.growing ?? 0) + (s.states.stalled ?? 0) + (s.states.stopped ?? 0)
   const behind = (s.states.steady ?? 0) + (s.states.draining ?? 0)
-  const firing = s.alerts.critical + s.alerts.warning + s.alerts.other
+  const firing = s.alerts.critical + s.alerts.warning
   const failed = s.clusters.filter(c => c.failed || c.observedAt === null)
   const gaps = s.clusters.reduce((n, c) => n + (c.gaps ?? 0), 0)
   const look = s.clusters.map(c => c.lookSeconds).filter(x => x !== null)
   return (
     <section class="tiles" aria-label="At a glance">
       <Tile name="Failing" tone={failing ? 'crit' : 'ok'} shape={failing ? '×' : '✓'} value={count(failing)} note={`${count(behind)} behind, ${count(s.states.unknown ?? 0)} unknown`} />
-      <Tile name="Worst time lag" value={duration(s.timeLag.seconds)} note={s.slowest.group ? <a href={pathOf(s.slowest)}>{s.slowest.group}</a> : 'not known yet'} />
+      <Tile name="Worst time lag" value={s.timeLag.seconds === null ? dash : `${s.timeLagUnknown ? '≥ ' : ''}${duration(s.timeLag.seconds)}`}
+        note={<>{s.slowest.group && <a href={pathOf(s.slowest)}>{s.slowest.group}</a>}{s.slowest.group && s.timeLagUnknown ? ', ' : ''}{s.timeLagUnknown ? `${plural(s.timeLagUnknown, 'group')} not known` : ''}</>} />
       <Tile name="Total lag" value={s.lag.complete ? count(s.lag.records) : s.lag.known === null ? dash : `≥ ${count(s.lag.known)}`} note={s.lag.complete ? plural(s.lag.partitions, 'partition') : 'not all of it was seen'} />
       <Tile name="Alerts" tone={s.alerts.critical ? 'crit' : firing ? 'warn' : 'ok'} shape={s.alerts.critical ? '×' : firing ? '!' : '✓'} value={count(firing)} note={<a href="/alerts">{`${count(s.alerts.critical)} critical, ${count(s.alerts.pending)} pending`}</a>} />
       <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'warn' : 'ok'} shape={failed.length ? '×' : gaps ? '!' : '✓'}

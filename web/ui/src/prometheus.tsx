@@ -50,6 +50,7 @@ export function RulesPage() {
   return (
     <section>
       <h1>Rules</h1>
+      {!answer && !error && <p class="wait">Asking the server…</p>}
       {error && <p class="problem">{error}</p>}
       {answer?.groups.length === 0 && <p class="muted">No rules are loaded. Packs are named in tidemark.yaml under rules.</p>}
       {answer?.groups.map(g => (
@@ -86,6 +87,7 @@ export function TargetsPage() {
   return (
     <section>
       <h1>Targets</h1>
+      {!answer && !error && <p class="wait">Asking the server…</p>}
       {error && <p class="problem">{error}</p>}
       {answer && <Table caption="Scrape targets" columns={targetColumns} rows={answer.activeTargets} id={t => t.scrapePool + t.scrapeUrl} empty="Nothing is scraped besides Kafka itself." />}
     </section>

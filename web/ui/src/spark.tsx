@@ -9,8 +9,11 @@ export function Spark({ points, tone }: { points: Num[]; tone: string }) {
   if (known.length === 0) return <span class="spark" />
   const top = Math.max(...known)
   const low = Math.min(...known)
-  // A flat line lies at the bottom if it is zero, else in the middle.
-  const y = (p: number) => (top > low ? height - 2 - ((p - low) / (top - low)) * (height - 4) : top === 0 ? height - 2 : height / 2)
+  // A record more or less is no mountain: the scale spans at least ten records
+  // and a twentieth of the lag.
+  const span = Math.max(top - low, 10, top / 20)
+  const floor = Math.max(0, (top + low - span) / 2)
+  const y = (p: number) => height - 2 - ((p - floor) / span) * (height - 4)
   const x = (i: number) => (points.length === 1 ? 0 : (i / (points.length - 1)) * width)
   let path = ''
   points.forEach((p, i) => {

@@ -98,6 +98,7 @@ export interface Summary extends Answer {
   states: Partial<Record<State, number>>
   lag: Lag
   timeLag: TimeLag
+  timeLagUnknown: number
   slowest: Name
   alerts: { critical: number; warning: number; other: number; pending: number }
   clusters: Cluster[]
