@@ -111,7 +111,7 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 		t.committed++
 		c.addTo(t, l.group.n)
 	}
-	if e.State == tidemark.Stalled || e.State == tidemark.Stopped {
+	if l.isRead() && (e.State == tidemark.Stalled || e.State == tidemark.Stopped) {
 		t.stuck++
 		l.frozen.in.add(in)
 		l.frozen.deepen(i, lag)

@@ -144,3 +144,17 @@ func TestStuckPartitionIsNotSizedFor(t *testing.T) {
 		t.Errorf("needed = %d with a stuck partition, %d without; no consumer more helps it", got, before)
 	}
 }
+
+func TestBacklogOfAStoppedGroupIsSizedFor(t *testing.T) {
+	w := newWorld(t, 3, 3)
+	w.perMember = 2.7
+	w.backlog(3000)
+	w.run(30 * time.Minute)
+	w.staff(0)
+	w.partitions[1].end += 10_000
+	e := w.after(time.Hour)
+	wantState(t, e, tidemark.Stopped)
+	if got, want := e.Replicas.Needed, 9; !e.Replicas.Known || got != want {
+		t.Errorf("needed = %d (known %t), want %d", got, e.Replicas.Known, want)
+	}
+}
