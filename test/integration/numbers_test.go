@@ -78,6 +78,12 @@ func TestOneBroker(t *testing.T) {
 		}
 	})
 
+	for _, protocol := range []string{"classic", "consumer"} {
+		t.Run("RecordsAreTailedWholeAndWorkedOnceInGroupsOfType_"+protocol, func(t *testing.T) {
+			testRecords(t, cluster, client, protocol)
+		})
+	}
+
 	t.Run("EverySignInSeesTheSame", func(t *testing.T) {
 		want := totals(look(t, open(t, kafka.Config{Brokers: cluster.Bootstrap()})))
 		for name, c := range signIns(t, cluster) {
