@@ -54,13 +54,15 @@ func rowOf(o tidemark.Observation, g tidemark.Group) Row {
 		TimeLag: timeLagOf(e.TimeLag), Arrivals: rateOf(e.Arrivals), Consumption: rateOf(e.Consumption),
 		Slope:    when(flow, e.Arrivals.PerSecond-e.Consumption.PerSecond),
 		Drain:    Drain{seconds(e.Drain.Known, e.Drain.P10), seconds(e.Drain.Known, e.Drain.P50), seconds(e.Drain.Known, e.Drain.P90)},
-		Replicas: replicasOf(e.Replicas),
+		Replicas: replicasOf(e.Replicas, seen && found),
 		Skew:     when(e.Skew > 0, e.Skew), Members: when(seen, len(g.Members)),
 	}
 }
 
-func replicasOf(r tidemark.Replicas) Replicas {
-	return Replicas{when(r.Known, r.Have), when(r.Known, r.Needed), when(r.Known, r.Useful), when(r.Known, r.PartitionsNeeded)}
+// replicasOf shows how many there are and could be as soon as the members were
+// seen; how many it takes follows from rates, which come later.
+func replicasOf(r tidemark.Replicas, seen bool) Replicas {
+	return Replicas{when(seen, r.Have), when(r.Known, r.Needed), when(seen, r.Useful), when(r.Known, r.PartitionsNeeded)}
 }
 
 func clusterOf(o tidemark.Observation) Cluster {

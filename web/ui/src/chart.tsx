@@ -84,7 +84,7 @@ function options(element: HTMLElement, lines: Line[], height: number, colour: Co
       y: { range: (_, __, max) => [0, Math.max(max ?? 0, ...(live.current.limits ?? []).map(l => l.at), 1) * 1.08] },
     },
     axes: [
-      { ...axis, values: '{HH}:{mm}', space: 70, size: 28 } as uPlot.Axis,
+      { ...axis, values: (_, ticks, __, ___, apart) => ticks.map(t => timeLabel(t, apart)), space: 70, size: 28 },
       { ...axis, size: 58, values: (_, ticks) => ticks.map(t => (t >= 100 ? count(t) : rate(t))) },
     ],
     series: [
@@ -100,13 +100,18 @@ function options(element: HTMLElement, lines: Line[], height: number, colour: Co
 
 const faint = (rgb: string) => rgb.replace('rgb(', 'rgba(').replace(')', ', 0.12)')
 
-// roomFor says where a chart should end that shows where the lag goes: as far
-// ahead as it shows of the past, at most.
-export function roomFor(times: number[], ahead?: Ahead): number | undefined {
-  if (!ahead || times.length === 0) return undefined
-  const past = Math.max(times[times.length - 1] - times[0], 60)
-  const room = ahead.p90 ?? ahead.p50 ?? (ahead.slope ? past / 4 : 0)
-  return ahead.at + Math.min(room * 1.1, past)
+// roomFor says where a chart should end that shows where the lag goes: when it
+// is gone, but no further ahead than the range looks back.
+export function roomFor(range: number, ahead?: Ahead): number | undefined {
+  if (!ahead) return undefined
+  const room = ahead.p90 ?? ahead.p50 ?? (ahead.slope ? range / 4 : 0)
+  return ahead.at + Math.min(room * 1.1, range)
+}
+
+// timeLabel is as fine as the distance between the marks.
+function timeLabel(t: number, apart: number): string {
+  const text = new Date(t * 1000).toLocaleString('sv-SE') // 2026-11-23 14:32:05, in local time
+  return apart < 60 ? text.slice(11) : apart < 86400 ? text.slice(11, 16) : text.slice(5, 10)
 }
 
 function drawLimits(u: uPlot, colour: Colour, limits: NonNullable<Props['limits']>) {

@@ -104,7 +104,7 @@ function History({ g, d }: { g: Group; d: GroupDetail }) {
   const tone = states[g.state].tone
   const limits = useMemo(() => limitsOf(d), [d.thresholds.lagRecords])
   const ahead = aheadOf(g)
-  const to = roomFor(times, ahead)
+  const to = roomFor(ranges[range], ahead)
   const lag = useMemo(() => [{ name: 'lag', tone: tone === 'grey' ? 'muted' : tone, values: values[0] }], [values, tone])
   const flow = useMemo(() => [{ name: 'in', tone: 'accent', values: values[1] }, { name: 'out', tone: 'ok', dashed: true, values: values[2] }], [values])
   return (
