@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) error {
 
 	d.store, err = history.Open(history.Options{
 		Config: o.Config.History, Dir: dir.part("tsdb"), Instance: o.Listener.Addr().String(),
-		Log: o.Log, Registerer: d.registry,
+		Log: o.Log,
 	})
 	if err != nil {
 		return err

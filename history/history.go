@@ -23,7 +23,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
@@ -38,10 +37,9 @@ import (
 // Options is a configuration and what it takes to run it.
 type Options struct {
 	Config
-	Dir        string // where the samples are; empty: a temporary place that Close removes
-	Instance   string // the label instance of every series
-	Log        *slog.Logger
-	Registerer prometheus.Registerer // for the database's own counters; may be nil
+	Dir      string // where the samples are; empty: a temporary place that Close removes
+	Instance string // the label instance of every series
+	Log      *slog.Logger
 }
 
 // Store is an open history. One Append at a time; reading is free to run beside it.
@@ -83,7 +81,7 @@ func Open(o Options) (_ *Store, err error) {
 	if s.lock, err = lock(o.Dir); err != nil {
 		return nil, err
 	}
-	db, err := tsdb.Open(o.Dir, o.Log, o.Registerer, settings(o.Config), nil)
+	db, err := tsdb.Open(o.Dir, o.Log, nil, settings(o.Config), nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the history in %s: %w", o.Dir, err)
 	}

@@ -38,7 +38,7 @@ func (s *Store) writeOn(db *tsdb.DB, o Options) error {
 	if err != nil {
 		return err
 	}
-	out := remote.NewStorage(o.Log, o.Registerer, db.StartTime, o.Dir, flush, nil, false)
+	out := remote.NewStorage(o.Log, nil, db.StartTime, o.Dir, flush, nil, false)
 	s.storage = storage.NewFanout(o.Log, db, out)
 	db.SetWriteNotified(out)
 	if err := out.ApplyConfig(parsed); err != nil {

@@ -26,8 +26,12 @@ import (
 // usualServer is where a tidemark runs if it runs on this machine.
 const usualServer = "http://127.0.0.1:9308"
 
-// between two looks of our own: long enough for most consumers to commit once.
-const between = 4 * time.Second
+// A rate needs three looks: two to see a commit advance, and one more to know how
+// long it took. Together they give most consumers, which commit every 5 s, the time.
+const (
+	looks   = 3
+	between = 3 * time.Second
+)
 
 // askFlags say whom a reading command asks: a running tidemark, or Kafka itself.
 type askFlags struct {
@@ -47,8 +51,8 @@ type oracle struct {
 	says   string // where the answers come from
 }
 
-// oracle is a running server when there is one; otherwise it looks at Kafka twice
-// and answers through the same pages.
+// oracle is a running server when there is one; otherwise it looks at Kafka a
+// few times and answers through the same pages.
 func (a *askFlags) oracle(c *cobra.Command) (oracle, error) {
 	ctx := c.Context()
 	asked := c.Flags().Changed("kafka.server")
@@ -73,10 +77,10 @@ func running(base string) oracle {
 func (o oracle) reachable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return o.ask(ctx, "/summary", nil, &web.Summary{})
+	return o.ask(ctx, "/view", nil, &web.Summary{})
 }
 
-// look sees the cluster twice, which is what it takes to know a rate.
+// look sees the cluster a few times, which is what it takes to know a rate.
 func (a *askFlags) look(c *cobra.Command) (oracle, error) {
 	settings := kafka.Config{Name: "local", Brokers: a.brokers("localhost:9092")}
 	a.overlay(c.Flags(), &settings)
@@ -98,15 +102,17 @@ func (a *askFlags) look(c *cobra.Command) (oracle, error) {
 		ends.Observe(snapshot)
 		return tidemark.Observation{Cluster: settings.Name, Snapshot: snapshot, Estimates: model.Observe(snapshot)}, nil
 	}
-	if _, err := observe(); err != nil {
-		return oracle{}, err
-	}
-	if err := pause(c.Context(), c.ErrOrStderr(), between, "looking twice, "+between.String()+" apart, to know the rates"); err != nil {
-		return oracle{}, err
-	}
-	seen, err := observe()
-	if err != nil {
-		return oracle{}, err
+	var seen tidemark.Observation
+	for i := range looks {
+		if i > 0 {
+			what := fmt.Sprintf("look %d of %d at %s, to know the rates", i+1, looks, strings.Join(settings.Brokers, ", "))
+			if err := pause(c.Context(), c.ErrOrStderr(), between, what); err != nil {
+				return oracle{}, err
+			}
+		}
+		if seen, err = observe(); err != nil {
+			return oracle{}, err
+		}
 	}
 	pages, err := web.New(web.Options{Config: web.Config{Access: "read"}, Version: version, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -115,7 +121,7 @@ func (a *askFlags) look(c *cobra.Command) (oracle, error) {
 	pages.Publish(&tidemark.View{At: time.Now(), Observations: []tidemark.Observation{seen}})
 	return oracle{
 		base: usualServer, client: &http.Client{Transport: inProcess{pages.Handler()}},
-		says: "from " + strings.Join(settings.Brokers, ", ") + ", looked at twice; a running server knows more",
+		says: fmt.Sprintf("from %s, looked at %d times; a running server knows more", strings.Join(settings.Brokers, ", "), looks),
 	}, nil
 }
 

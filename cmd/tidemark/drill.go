@@ -98,7 +98,7 @@ func (d *drillRun) run(c *cobra.Command, name string) error {
 	if report == nil {
 		return err
 	}
-	return errors.Join(d.print(c.OutOrStdout(), report), d.save(report), outcome(report, err))
+	return errors.Join(d.print(c, report), d.save(report), outcome(report, err))
 }
 
 // script is a built-in drill, or one from a file.
@@ -210,7 +210,14 @@ var formats = map[string]func(*drill.Report) ([]byte, error){
 	"junit":    (*drill.Report).JUnit,
 }
 
-func (d *drillRun) print(out io.Writer, report *drill.Report) error {
+// print writes the report. Whoever has just watched the steps go by on the same
+// terminal gets the end of it only.
+func (d *drillRun) print(c *cobra.Command, report *drill.Report) error {
+	out := c.OutOrStdout()
+	if d.output == "text" && terminal(out) && terminal(c.ErrOrStderr()) {
+		_, err := fmt.Fprint(out, report.Summary())
+		return err
+	}
 	text, err := formats[d.output](report)
 	if err == nil {
 		_, err = fmt.Fprintf(out, "%s\n", strings.TrimSpace(string(text)))
