@@ -3,9 +3,8 @@
 package integration
 
 import (
+	"crypto/rand"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -18,95 +17,88 @@ import (
 	kafkatest "github.com/aetherlink/tidemark/test/kafka"
 )
 
-// TestOneBroker shares one broker, because each costs seconds to start.
-func TestOneBroker(t *testing.T) {
-	cluster := kafkatest.Start(t, kafkatest.Options{SASL: true, TLS: true})
+// TestNumbersAreThoseOfKafkasOwnTools runs against one broker, or against those of
+// TIDEMARK_TEST_BROKERS: its names are its own.
+func TestNumbersAreThoseOfKafkasOwnTools(t *testing.T) {
+	cluster := kafkatest.Start(t, kafkatest.Options{})
 	client := newClient(t, cluster.Bootstrap())
-	fill(t, client, "orders", 1, 100, 50, 7, 0)
-	fill(t, client, "payments", 1, 20, 20, 20)
+	run := rand.Text()[:8]
+	named := func(name string) string { return name + "-" + run }
+	orders, payments := named("orders"), named("payments")
+	fill(t, client, orders, 1, 100, 50, 7, 0)
+	fill(t, client, payments, 1, 20, 20, 20)
 
 	t.Run("GroupsReadAsTheirOwnToolSays", func(t *testing.T) {
-		commit(t, client, "classic", "orders", 40, 50, -1, 0)
-		commit(t, client, "modern", "orders", 0, 1, -1, -1)
-		commit(t, client, "empty", "payments", 20, 5, -1)
+		classic, modern, empty := named("classic"), named("modern"), named("empty")
+		commit(t, client, classic, orders, 40, 50, -1, 0)
+		commit(t, client, modern, orders, 0, 1, -1, -1)
+		commit(t, client, empty, payments, 20, 5, -1)
 		for range 2 {
-			join(t, cluster.Bootstrap(), "classic", "orders", kgo.Balancers(kgo.CooperativeStickyBalancer()))
-			join(t, cluster.Bootstrap(), "modern", "orders", kgo.Balancers(kgo.RangeBalancer()), kgo.ServerSideBalancer())
+			join(t, cluster.Bootstrap(), classic, orders, kgo.Balancers(kgo.CooperativeStickyBalancer()))
+			join(t, cluster.Bootstrap(), modern, orders, kgo.Balancers(kgo.RangeBalancer()), kgo.ServerSideBalancer())
 		}
 		var rows []kafkatest.Row
 		await(t, "two members in each group", func() bool {
 			rows = cluster.Groups()
-			return len(owners(rows, "classic")) == 2 && len(owners(rows, "modern")) == 2
+			return len(owners(rows, classic)) == 2 && len(owners(rows, modern)) == 2
 		})
 		snapshot := look(t, open(t, kafka.Config{Brokers: cluster.Bootstrap()}))
-		for _, group := range []string{"classic", "modern", "empty"} {
+		for group, want := range map[string]kind{
+			classic: {"classic", "Stable", "cooperative-sticky"},
+			modern:  {"consumer", "Stable", "range"},
+			empty:   {"classic", "Empty", ""},
+		} {
 			compareNumbers(t, snapshot, group, rows)
 			compareMembers(t, snapshot, group, rows)
+			if g, _ := snapshot.Group(group); (kind{g.Type, g.Phase, g.Assignor}) != want {
+				t.Errorf("group %s is %+v, want %+v", group, g, want)
+			}
 		}
-		compareKinds(t, snapshot)
 		if len(snapshot.Gaps) > 0 {
 			t.Errorf("gaps = %v, want none", snapshot.Gaps)
 		}
 	})
 
 	t.Run("RecordsThatRetentionDeletedAreLostAndNotLag", func(t *testing.T) {
-		fill(t, client, "short", 1, 30)
-		commit(t, client, "late", "short", 10)
+		short, late := named("short"), named("late")
+		fill(t, client, short, 1, 30)
+		commit(t, client, late, short, 10)
 		var upTo kadm.Offsets
-		upTo.AddOffset("short", 0, 25, -1)
+		upTo.AddOffset(short, 0, 25, -1)
 		if _, err := kadm.NewClient(client).DeleteRecords(t.Context(), upTo); err != nil {
 			t.Fatal(err)
 		}
-		p := partition(t, look(t, open(t, kafka.Config{Brokers: cluster.Bootstrap()})), "late", "short", 0)
+		p := partition(t, look(t, open(t, kafka.Config{Brokers: cluster.Bootstrap()})), late, short, 0)
 		if lag, known := p.Lag(); lag != 5 || !known || p.Lost() != 15 {
 			t.Errorf("lag = %d (known: %v), lost %d; want 5, lost 15", lag, known, p.Lost())
 		}
 	})
 
 	t.Run("ACommitBeyondTheEndIsNoLag", func(t *testing.T) {
-		commit(t, client, "ahead", "payments", 999)
+		ahead := named("ahead")
+		commit(t, client, ahead, payments, 999)
 		snapshot := look(t, open(t, kafka.Config{Brokers: cluster.Bootstrap()}))
-		p := partition(t, snapshot, "ahead", "payments", 0)
+		p := partition(t, snapshot, ahead, payments, 0)
 		if lag, known := p.Lag(); known {
 			t.Errorf("lag = %d, want not known", lag)
 		}
 		if p.Reason != tidemark.Truncated && p.Reason != tidemark.Recreated {
 			t.Errorf("reason = %q, want %q", p.Reason, tidemark.Truncated)
 		}
-		if group, _ := snapshot.Group("ahead"); snapshot.Total(group).Complete {
+		if group, _ := snapshot.Group(ahead); snapshot.Total(group).Complete {
 			t.Error("the group's total is complete, want not")
 		}
 	})
 
 	for _, protocol := range []string{"classic", "consumer"} {
 		t.Run("RecordsAreTailedWholeAndWorkedOnceInGroupsOfType_"+protocol, func(t *testing.T) {
-			testRecords(t, cluster, client, protocol)
+			testRecords(t, cluster, client, protocol, named("events-"+protocol))
 		})
 	}
-
-	t.Run("EverySignInSeesTheSame", func(t *testing.T) {
-		want := totals(look(t, open(t, kafka.Config{Brokers: cluster.Bootstrap()})))
-		for name, c := range signIns(t, cluster) {
-			if got := totals(look(t, open(t, c))); !maps.Equal(got, want) {
-				t.Errorf("%s: totals = %v, want %v", name, got, want)
-			}
-		}
-	})
-
-	t.Run("AWrongPasswordIsAnErrorAndNotAnEmptyCluster", func(t *testing.T) {
-		c := kafka.Config{Brokers: cluster.SASLBootstrap(), SASL: password(t, "scram-sha-512", "guess")}
-		if snapshot, err := open(t, c).Snapshot(t.Context()); err == nil {
-			t.Errorf("snapshot = %+v, want an error", snapshot)
-		}
-	})
-
-	t.Run("AnUnknownAuthorityIsAnErrorAndNotAnEmptyCluster", func(t *testing.T) {
-		c := kafka.Config{Brokers: cluster.TLSBootstrap(), TLS: kafka.TLS{Enabled: true}}
-		if snapshot, err := open(t, c).Snapshot(t.Context()); err == nil {
-			t.Errorf("snapshot = %+v, want an error", snapshot)
-		}
-	})
 }
+
+// kind is how a group is led.
+type kind struct{ protocol, phase, assignor string }
 
 // compareNumbers holds a group's partitions to the oracle's rows. The tool counts
 // from the commit, also through what retention has deleted; and of a group
@@ -164,19 +156,6 @@ func compareMembers(t *testing.T, s *tidemark.Snapshot, group string, rows []kaf
 	}
 }
 
-func compareKinds(t *testing.T, s *tidemark.Snapshot) {
-	t.Helper()
-	for name, want := range map[string]struct{ kind, phase, assignor string }{
-		"classic": {"classic", "Stable", "cooperative-sticky"},
-		"modern":  {"consumer", "Stable", "range"},
-		"empty":   {"classic", "Empty", ""},
-	} {
-		if g, _ := s.Group(name); g.Type != want.kind || g.Phase != want.phase || g.Assignor != want.assignor {
-			t.Errorf("group %s: type %q, phase %q, assignor %q; want %+v", name, g.Type, g.Phase, g.Assignor, want)
-		}
-	}
-}
-
 // owners returns what each member of a group owns.
 func owners(rows []kafkatest.Row, group string) map[string][]string {
 	owned := map[string][]string{}
@@ -192,33 +171,3 @@ func owners(rows []kafkatest.Row, group string) map[string][]string {
 }
 
 func place(topic string, id int32) string { return topic + "/" + strconv.Itoa(int(id)) }
-
-func totals(s *tidemark.Snapshot) map[string]tidemark.Total {
-	all := map[string]tidemark.Total{}
-	for _, g := range s.Groups {
-		all[g.Name] = s.Total(g)
-	}
-	return all
-}
-
-func signIns(t *testing.T, cluster *kafkatest.Cluster) map[string]kafka.Config {
-	t.Helper()
-	cert, key := cluster.ClientCert()
-	all := map[string]kafka.Config{
-		"TLS":        {Brokers: cluster.TLSBootstrap(), TLS: kafka.TLS{Enabled: true, CA: cluster.CA()}},
-		"mutual TLS": {Brokers: cluster.TLSBootstrap(), TLS: kafka.TLS{Enabled: true, CA: cluster.CA(), Cert: cert, Key: key}},
-	}
-	for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
-		all[mechanism] = kafka.Config{Brokers: cluster.SASLBootstrap(), SASL: password(t, mechanism, kafkatest.Password)}
-	}
-	return all
-}
-
-func password(t *testing.T, mechanism, secret string) kafka.SASL {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return kafka.SASL{Mechanism: mechanism, Username: kafkatest.User, PasswordFile: file}
-}

@@ -18,9 +18,9 @@ import (
 
 // testRecords publishes to three partitions, which a tail reads whole and two
 // members of one group share: each record is worked once, and then nothing lags.
-func testRecords(t *testing.T, cluster *kafkatest.Cluster, client *kgo.Client, protocol string) {
+func testRecords(t *testing.T, cluster *kafkatest.Cluster, client *kgo.Client, protocol, topic string) {
 	t.Helper()
-	topic, group, options := "events-"+protocol, "workers-"+protocol, kafka.Options{Config: kafka.Config{Brokers: cluster.Bootstrap()}}
+	group, options := "workers-of-"+topic, kafka.Options{Config: kafka.Config{Brokers: cluster.Bootstrap()}}
 	fill(t, client, topic, 1, 0, 0, 0)
 	var members [2]*kafka.Member
 	for i := range members {
