@@ -40,7 +40,7 @@ type askFlags struct {
 }
 
 func (a *askFlags) bind(c *cobra.Command) {
-	c.Flags().StringVar(&a.server, "server", os.Getenv("TIDEMARK_SERVER"), "address of a running tidemark (default: the one on this machine, if there is one)")
+	c.Flags().StringVar(&a.server, "server", "", "address of a running tidemark, or $TIDEMARK_SERVER (default: the one on this machine, if there is one)")
 	a.kafkaFlags.bind(c.Flags())
 }
 
@@ -56,6 +56,7 @@ type oracle struct {
 func (a *askFlags) oracle(c *cobra.Command) (oracle, error) {
 	ctx := c.Context()
 	asked := c.Flags().Changed("kafka.server")
+	a.server = cmp.Or(a.server, os.Getenv("TIDEMARK_SERVER"))
 	if base := strings.TrimSuffix(cmp.Or(a.server, usualServer), "/"); a.server != "" || !asked {
 		o := running(base)
 		err := o.reachable(ctx)

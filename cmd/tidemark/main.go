@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,9 @@ func run(ctx context.Context, args []string, out, talk io.Writer) int {
 	if has {
 		return chosen.code
 	}
+	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no error of its own for it
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -80,7 +84,6 @@ func commands() *cobra.Command {
 		Example:       "  tidemark demo                                see it live, without Kafka\n  tidemark groups                              all groups of your cluster\n  tidemark serve --kafka.server=kafka:9092     watch; same port, flags and metrics as kafka_exporter",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

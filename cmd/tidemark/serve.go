@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func (s *serveFlags) serve(ctx context.Context, c *cobra.Command) error {
 // configuration is the file with the environment and then the flags laid over it.
 func (s *serveFlags) configuration(c *cobra.Command) (config.Config, error) {
 	var settings config.Config
-	if s.file != "" {
+	if s.file = cmp.Or(s.file, os.Getenv("TIDEMARK_CONFIG_FILE")); s.file != "" {
 		var err error
 		if settings, err = config.Load(s.file, os.Environ()); err != nil {
 			return settings, err
@@ -85,8 +86,8 @@ func (s *serveFlags) reload(c *cobra.Command) func() (config.Config, error) {
 
 // directory is where to keep state: as told, or the first usual place that is writable.
 func (s *serveFlags) directory() (path string, kept bool) {
-	if s.dataDir != "" {
-		return s.dataDir, true
+	if told := cmp.Or(s.dataDir, os.Getenv("TIDEMARK_DATA_DIR")); told != "" {
+		return told, true
 	}
 	state := os.Getenv("XDG_STATE_HOME")
 	if home, err := os.UserHomeDir(); state == "" && err == nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -63,8 +62,8 @@ var switches = []string{
 
 func (s *serveFlags) bind(f *pflag.FlagSet) {
 	s.kafkaFlags.bind(f)
-	f.StringVar(&s.file, "config.file", os.Getenv("TIDEMARK_CONFIG_FILE"), "tidemark.yaml to read")
-	f.StringVar(&s.dataDir, "data-dir", os.Getenv("TIDEMARK_DATA_DIR"), "where history and alert state are kept (default /var/lib/tidemark if writable, else below $XDG_STATE_HOME)")
+	f.StringVar(&s.file, "config.file", "", "tidemark.yaml to read (or $TIDEMARK_CONFIG_FILE)")
+	f.StringVar(&s.dataDir, "data-dir", "", "where history and alert state are kept (default /var/lib/tidemark if writable, else below $XDG_STATE_HOME)")
 	f.StringVar(&s.access, "web.access", "", "who may see pages from elsewhere: private, read or login (default private)")
 	f.StringVar(&s.externalURL, "web.external-url", "", "how people reach this server; links in alerts begin with it")
 	f.StringVar(&s.webConfig, "web.config.file", "", "TLS and users, as in Prometheus' web configuration")
