@@ -50,7 +50,7 @@ func rowOf(o tidemark.Observation, g tidemark.Group) Row {
 		Cluster: o.Cluster, Group: g.Name, Type: g.Type, Phase: g.Phase,
 		State: e.State, Because: e.Because, Reason: g.Reason.String(),
 		Fresh: o.Failed == nil && seen, ObservedAt: Time{g.At},
-		Lag:     lagOf(e.Lag, e.Lag.Partitions > e.Lag.Missing+e.Lag.Uncommitted),
+		Lag:     lagOf(e.Lag, e.Lag.Complete || e.Lag.Partitions > e.Lag.Missing+e.Lag.Uncommitted),
 		TimeLag: timeLagOf(e.TimeLag), Arrivals: rateOf(e.Arrivals), Consumption: rateOf(e.Consumption),
 		Slope:    when(flow, e.Arrivals.PerSecond-e.Consumption.PerSecond),
 		Drain:    Drain{seconds(e.Drain.Known, e.Drain.P10), seconds(e.Drain.Known, e.Drain.P50), seconds(e.Drain.Known, e.Drain.P90)},
