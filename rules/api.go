@@ -66,14 +66,14 @@ func (e *Engine) api() *v1.API {
 				GoroutineCount: runtime.NumGoroutine(), GOMAXPROCS: runtime.GOMAXPROCS(0),
 			}, err
 		}
-		build    = &v1.PrometheusVersion{Version: prometheusVersion, Revision: "tidemark " + e.Version, GoVersion: runtime.Version()}
+		build    = &v1.PrometheusVersion{Version: prometheusVersion, Revision: "tidemark " + e.options.Version, GoVersion: runtime.Version()}
 		notes    = func() []notifications.Notification { return nil }
 		noNotes  = func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false }
 		external = v1.GlobalURLOptions{ListenAddress: e.external.Host, Host: e.external.Host, Scheme: e.external.Scheme}
 	)
 	return v1.NewAPI(
 		e.queries,                // qe
-		e.Storage,                // q
+		e.options.Storage,        // q
 		nil,                      // apV2: nothing is written
 		shown{e},                 // eq
 		pools,                    // spsr
@@ -88,7 +88,7 @@ func (e *Engine) api() *v1.API {
 		false,                    // enableAdmin
 		false,                    // enableSearch
 		0,                        // maxSearchLimit
-		e.Log,                    // logger
+		e.options.Log,            // logger
 		ruleGroups,               // rr
 		50_000_000,               // remoteReadSampleLimit, Prometheus' default
 		10,                       // remoteReadConcurrencyLimit, Prometheus' default
@@ -112,7 +112,7 @@ func (e *Engine) api() *v1.API {
 		false,                    // appendMetadata
 		nil,                      // overrideErrorCode
 		nil,                      // featureRegistry
-		v1.OpenAPIOptions{ExternalURL: e.ExternalURL, Version: prometheusVersion},
+		v1.OpenAPIOptions{ExternalURL: e.options.ExternalURL, Version: prometheusVersion},
 		e.parser,     // promqlParser
 		false,        // enableQueryCost
 		queryTimeout, // queryTimeoutFlag

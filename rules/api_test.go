@@ -19,21 +19,21 @@ func TestGrafanaSeesAPrometheus(t *testing.T) {
 	if got, want := b.query("sum(kafka_consumergroup_lag)"), []float64{600}; !same(got, want) {
 		t.Errorf("query = %v, want %v", got, want)
 	}
+	const during = "&start=1762077600&end=1762077900"
 	for path, wants := range map[string][]string{
-		"/api/v1/query_range?query=kafka:group_lag_sum&start=1762077600&end=1762077900&step=60": {`"matrix"`, `"600"`},
-		"/api/v1/series?match[]=kafka:group_lag_sum&start=1762077600&end=1762077900":            {`"consumergroup":"crm-events-sse"`},
-		"/api/v1/labels?start=1762077600&end=1762077900":                                        {`"consumergroup"`},
-		"/api/v1/label/consumergroup/values?start=1762077600&end=1762077900":                    {`"crm-events-sse"`},
-		"/api/v1/rules?type=alert": {`"crm_events_lag_alerts"`, `"crm_events_service"`, `"kafka_lag"`, `"CrmEventsConsumerLagHigh"`, `"state":"firing"`},
-		"/api/v1/alerts":           {`"alertname":"CrmEventsConsumerLagHigh"`, `"runbook_url"`},
-		"/api/v1/targets":          {`"job":"tidemark"`, `"cluster":"main"`, `"health":"up"`},
-		"/api/v1/metadata":         {`"kafka_consumergroup_lag"`, `Current Approximate Lag`},
-		"/api/v1/status/buildinfo": {`"version":"3.16.0"`},
-		"/api/v1/status/config":    {`scrape_interval`},
-		"/api/v1/status/flags":     {`"success"`},
-		"/api/v1/scrape_pools":     {`"success"`},
-		"/api/v1/alertmanagers":    {`"activeAlertmanagers":[]`},
-		"/federate?match[]={__name__=~\"kafka:group_lag.*\"}": {},
+		"/api/v1/query_range?query=kafka:group_lag_sum&step=60" + during: {`"matrix"`, `"600"`},
+		"/api/v1/series?match[]=kafka:group_lag_sum" + during:            {`"consumergroup":"crm-events-sse"`},
+		"/api/v1/labels?" + during:                                       {`"consumergroup"`},
+		"/api/v1/label/consumergroup/values?" + during:                   {`"crm-events-sse"`},
+		"/api/v1/rules?type=alert":                                       {`"crm_events_lag_alerts"`, `"crm_events_service"`, `"kafka_lag"`, `"CrmEventsConsumerLagHigh"`, `"state":"firing"`},
+		"/api/v1/alerts":                                                 {`"alertname":"CrmEventsConsumerLagHigh"`, `"runbook_url"`},
+		"/api/v1/targets":                                                {`"job":"tidemark"`, `"cluster":"main"`, `"health":"up"`},
+		"/api/v1/metadata":                                               {`"kafka_consumergroup_lag"`, `Current Approximate Lag`},
+		"/api/v1/status/buildinfo":                                       {`"version":"3.16.0"`},
+		"/api/v1/status/config":                                          {`scrape_interval`},
+		"/api/v1/status/flags":                                           {`"success"`},
+		"/api/v1/scrape_pools":                                           {`"success"`},
+		"/api/v1/alertmanagers":                                          {`"activeAlertmanagers":[]`},
 	} {
 		body := ask(b, http.MethodGet, path, http.StatusOK)
 		for _, want := range wants {

@@ -74,8 +74,8 @@ func (e *Engine) resume(ctx context.Context, g *group, at time.Time) error {
 // remember gives the guard the elements for which a rule had alerts before a
 // restart, so that these do not resolve just because we were away.
 func (e *Engine) remember(ctx context.Context, r *rules.AlertingRule, at time.Time) error {
-	from := at.Add(-faster(outageTolerance, e.Speed))
-	q, err := e.Storage.Querier(from.UnixMilli(), at.UnixMilli())
+	from := at.Add(-faster(outageTolerance, e.options.Speed))
+	q, err := e.options.Storage.Querier(from.UnixMilli(), at.UnixMilli())
 	if err != nil {
 		return err
 	}

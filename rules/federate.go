@@ -46,7 +46,7 @@ func (e *Engine) federate(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Engine) selected(r *http.Request, match string) (promql.Vector, error) {
-	query, err := e.queries.NewInstantQuery(r.Context(), e.Storage, nil, match, time.Now())
+	query, err := e.queries.NewInstantQuery(r.Context(), e.options.Storage, nil, match, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ const (
 // Engine evaluates rules. Its method Eval has one caller at a time; the handler
 // and Run may be used meanwhile.
 type Engine struct {
-	Options
+	options  Options
 	external *url.URL
 	queries  *promql.Engine
 	parser   parser.Parser
@@ -135,7 +135,7 @@ func Open(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read external url: %w", err)
 	}
-	e := &Engine{Options: o, external: external, parser: parser.NewParser(parser.Options{}), registry: prometheus.NewRegistry(), clusters: map[string]*scrape.Target{}}
+	e := &Engine{options: o, external: external, parser: parser.NewParser(parser.Options{}), registry: prometheus.NewRegistry(), clusters: map[string]*scrape.Target{}}
 	for _, p := range o.Pipelines {
 		if p.Owner != "" {
 			e.owners = append(e.owners, owner{cluster: p.Cluster, name: p.Owner, groups: p.Names()})
@@ -158,25 +158,25 @@ func Open(o Options) (*Engine, error) {
 
 // load reads the rule files and makes groups of them.
 func (e *Engine) load() error {
-	files, err := expand(e.Files)
+	files, err := expand(e.options.Files)
 	if err != nil {
 		return err
 	}
-	for _, pack := range slices.Compact(slices.Sorted(slices.Values(e.Packs))) {
+	for _, pack := range slices.Compact(slices.Sorted(slices.Values(e.options.Packs))) {
 		files = append(files, packPrefix+pack)
 	}
 	if problems := CheckFiles(files); len(problems) > 0 {
 		return problems
 	}
-	e.guard = &guard{query: rules.EngineQueryFunc(e.queries, e.Storage), held: map[string]map[uint64]*asked{}}
-	l := &loader{parser: e.parser, speed: e.Speed, log: e.Log}
+	e.guard = &guard{query: rules.EngineQueryFunc(e.queries, e.options.Storage), held: map[string]map[uint64]*asked{}}
+	l := &loader{parser: e.parser, speed: e.options.Speed, log: e.options.Log}
 	manager := rules.NewManager(&rules.ManagerOptions{
 		ExternalURL: e.external, QueryFunc: e.guard.ask, NotifyFunc: func(context.Context, string, ...*rules.Alert) {},
-		AppendableV2: e.Storage, Queryable: e.Storage, Logger: e.Log, Registerer: e.registry, Parser: e.parser,
-		OutageTolerance: faster(outageTolerance, e.Speed), ForGracePeriod: faster(forGracePeriod, e.Speed),
+		AppendableV2: e.options.Storage, Queryable: e.options.Storage, Logger: e.options.Log, Registerer: e.registry, Parser: e.parser,
+		OutageTolerance: faster(outageTolerance, e.options.Speed), ForGracePeriod: faster(forGracePeriod, e.options.Speed),
 		GroupLoader: l,
 	})
-	loaded, errs := manager.LoadGroups(faster(e.Interval, e.Speed), labels.EmptyLabels(), e.ExternalURL, nil, false, files...)
+	loaded, errs := manager.LoadGroups(faster(e.options.Interval, e.options.Speed), labels.EmptyLabels(), e.options.ExternalURL, nil, false, files...)
 	if len(errs) > 0 {
 		return fmt.Errorf("load rules: %w", errs[0])
 	}

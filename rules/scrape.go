@@ -71,22 +71,22 @@ func scrapeConfig(c Config, pipelines []tidemark.Pipeline, speed float64) (*conf
 }
 
 func (e *Engine) openScraper() (err error) {
-	if e.scraped, err = scrapeConfig(e.Config, e.Pipelines, e.Speed); err != nil {
+	if e.scraped, err = scrapeConfig(e.options.Config, e.options.Pipelines, e.options.Speed); err != nil {
 		return fmt.Errorf("rules.scrape: %w", err)
 	}
 	e.scraper, err = scrape.NewManager(&scrape.Options{
 		HTTPClientOptions:        e.dialer(),
-		DiscoveryReloadInterval:  model.Duration(faster(discoveryInterval, e.Speed)),
+		DiscoveryReloadInterval:  model.Duration(faster(discoveryInterval, e.options.Speed)),
 		DiscoveryReloadOnStartup: true,
-	}, e.Log, nil, nil, e.Storage, e.registry)
+	}, e.options.Log, nil, nil, e.options.Storage, e.registry)
 	return err
 }
 
 func (e *Engine) dialer() []commonconfig.HTTPClientOption {
-	if e.Dial == nil {
+	if e.options.Dial == nil {
 		return nil
 	}
-	return []commonconfig.HTTPClientOption{commonconfig.WithDialContextFunc(e.Dial)}
+	return []commonconfig.HTTPClientOption{commonconfig.WithDialContextFunc(e.options.Dial)}
 }
 
 // Run scrapes external targets until ctx ends. It is called once.
@@ -99,7 +99,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("register discovery: %w", err)
 	}
-	discoverers := discovery.NewManager(ctx, e.Log, e.registry, sd, discovery.Updatert(faster(discoveryInterval, e.Speed)))
+	discoverers := discovery.NewManager(ctx, e.options.Log, e.registry, sd, discovery.Updatert(faster(discoveryInterval, e.options.Speed)))
 	if err := e.scraper.ApplyConfig(e.scraped); err != nil {
 		return fmt.Errorf("apply scrape configuration: %w", err)
 	}
