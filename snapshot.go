@@ -21,7 +21,7 @@ type Snapshot struct {
 	Groups       []Group     // by name
 	Partitions   []Partition // by group, topic, id
 	Gaps         []Gap
-	Requests     []RequestCount // by API, of this look
+	Requests     []RequestCount // by API; they only grow while one collector lives
 }
 
 // Broker is one member of the cluster. Up says whether it answered in this look.
@@ -31,7 +31,8 @@ type Broker struct {
 	Up      bool
 }
 
-// RequestCount is how many requests of one API a look has sent.
+// RequestCount is how many requests of one API the cluster was sent since its
+// collector was opened. What one look cost is the difference of two snapshots.
 type RequestCount struct {
 	API string
 	N   int64

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (c *Collector) Close() { c.client.Close() }
 //
 // A look takes five round trips, and the deadline more when a broker hangs.
 func (c *Collector) Snapshot(ctx context.Context) (*tidemark.Snapshot, error) {
-	l := &look{Collector: c, began: time.Now(), sentBefore: c.sent.counts()}
+	l := &look{Collector: c, began: time.Now()}
 	if l.began.Sub(c.cluster.at) >= keepMetadata || c.cluster.stale {
 		l.refresh(ctx)
 	}
@@ -116,7 +117,6 @@ type look struct {
 	refreshed     bool
 	refreshFailed error
 	moved         atomic.Bool // an answer said that somebody else is in charge
-	sentBefore    map[int16]int64
 
 	mu   sync.Mutex // while brokers are asked: guards gaps, claims, and who failed
 	gaps []tidemark.Gap
@@ -211,12 +211,14 @@ func (r *requestCounter) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _
 	}
 }
 
-func (r *requestCounter) counts() map[int16]int64 {
-	counts := map[int16]int64{}
+// counts is what was sent so far, by API in alphabetical order.
+func (r *requestCounter) counts() []tidemark.RequestCount {
+	var counts []tidemark.RequestCount
 	for key := range r.byKey {
 		if n := r.byKey[key].Load(); n > 0 {
-			counts[int16(key)] = n
+			counts = append(counts, tidemark.RequestCount{API: kmsg.NameForKey(int16(key)), N: n})
 		}
 	}
+	slices.SortFunc(counts, func(a, b tidemark.RequestCount) int { return cmp.Compare(a.API, b.API) })
 	return counts
 }

@@ -53,9 +53,9 @@ func TestRequestsDoNotGrowWithGroupsOrPartitions(t *testing.T) {
 			w.commit(fmt.Sprintf("group-%d", i), fmt.Sprintf("topic-%d", i%20), 1, 1, 1, 1)
 		}
 		c := w.collector()
-		look(t, c)
+		before := look(t, c)
 
-		check(t, "requests of a look", requests(look(t, c)), map[string]int64{"ListGroups": 3, "OffsetFetch": 3, "ListOffsets": 6})
+		check(t, "requests of a look", requests(before, look(t, c)), map[string]int64{"ListGroups": 3, "OffsetFetch": 3, "ListOffsets": 6})
 	})
 }
 
@@ -63,12 +63,11 @@ func TestMetadataIsKeptForHalfAMinute(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("orders", 1)
 		c := w.collector()
-		asked := int64(0)
-		for range 9 {
-			asked += requests(look(t, c))["Metadata"]
+		for range 8 {
+			look(t, c)
 			time.Sleep(15 * time.Second)
 		}
-		check(t, "metadata requests in nine looks", asked, 5)
+		check(t, "metadata requests in nine looks", requests(nil, look(t, c))["Metadata"], 5)
 	})
 }
 

@@ -204,6 +204,6 @@ func TestOldBrokersAreAskedGroupByGroup(t *testing.T) {
 			check(t, g, s.Of(g)[0].Committed, i)
 		}
 		check(t, "lags", lags(s, "f"), "5 5 5 5")
-		check(t, "requests", requests(s)["OffsetFetch"], 6)
+		check(t, "requests", requests(nil, s)["OffsetFetch"], 6)
 	}, kfake.MaxVersions(kversion.V2_4_0()))
 }

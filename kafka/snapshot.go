@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/aetherlink/tidemark"
 )
 
@@ -30,7 +28,7 @@ func (l *look) snapshot() *tidemark.Snapshot {
 		}
 	}
 	s.Gaps = l.gaps
-	s.Requests = l.requests()
+	s.Requests = l.sent.counts()
 	s.Ended = time.Now()
 	return s
 }
@@ -186,16 +184,4 @@ func (l *look) compareBirths(partitions []tidemark.Partition, t *topic, r *readi
 			partitions[i].Reason = tidemark.Recreated
 		}
 	}
-}
-
-// requests is what this look has sent, by API in alphabetical order.
-func (l *look) requests() []tidemark.RequestCount {
-	var counts []tidemark.RequestCount
-	for key, n := range l.sent.counts() {
-		if n -= l.sentBefore[key]; n > 0 {
-			counts = append(counts, tidemark.RequestCount{API: kmsg.NameForKey(key), N: n})
-		}
-	}
-	slices.SortFunc(counts, func(a, b tidemark.RequestCount) int { return cmp.Compare(a.API, b.API) })
-	return counts
 }

@@ -186,10 +186,19 @@ func up(s *tidemark.Snapshot) map[int32]bool {
 	return up
 }
 
-func requests(s *tidemark.Snapshot) map[string]int64 {
+// requests is what was sent between two snapshots, the earlier of which may be nil.
+func requests(before, s *tidemark.Snapshot) map[string]int64 {
 	n := map[string]int64{}
 	for _, r := range s.Requests {
 		n[r.API] = r.N
+	}
+	if before == nil {
+		return n
+	}
+	for _, r := range before.Requests {
+		if n[r.API] -= r.N; n[r.API] == 0 {
+			delete(n, r.API)
+		}
 	}
 	return n
 }

@@ -39,6 +39,7 @@ type Type string
 // The types in use.
 const (
 	Gauge   Type = "gauge"
+	Counter Type = "counter"
 	Summary Type = "summary" // quantiles; without sum and count
 )
 

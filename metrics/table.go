@@ -30,6 +30,12 @@ func gauge(name, unit, help string, walk walk, labels ...string) row {
 	return row{Family{Name: name, Type: Gauge, Unit: unit, Help: help, Labels: append([]string{cluster}, labels...)}, walk}
 }
 
+func counter(name, unit, help string, walk walk, labels ...string) row {
+	r := gauge(name, unit, help, walk, labels...)
+	r.Type = Counter
+	return r
+}
+
 // clusterRows, topicRows and groupRows have kafka_exporter's names, labels and help
 // texts, letter by letter (lag.md section 2.1), and cluster.
 func clusterRows() []row {
@@ -155,6 +161,8 @@ func lookRows() []row {
 			each(everyCluster, (*look).age)),
 		gauge("tidemark_look_duration_seconds", "seconds", "How long the latest look took.",
 			each(clusters, func(l *look) (float64, bool) { return l.Snapshot.Ended.Sub(l.Snapshot.Began).Seconds(), true })),
+		counter("tidemark_kafka_requests_total", "requests", "Requests sent to the cluster since it is watched, by API.",
+			requests, "api"),
 		gauge("tidemark_gaps", "gaps", "Things that the latest look did not see, by reason.",
 			gaps, "reason"),
 		gauge("tidemark_broker_up", "", "1 if the broker answered in the latest look, else 0.",

@@ -174,6 +174,19 @@ func brokersUp(now moment) iter.Seq2[*tidemark.Series, float64] {
 	}
 }
 
+func requests(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
+		for series, l := range clusters(now) {
+			for _, r := range l.Snapshot.Requests {
+				series.More[0] = tidemark.Label{Name: "api", Value: r.API}
+				if !yield(series, float64(r.N)) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func gaps(now moment) iter.Seq2[*tidemark.Series, float64] {
 	return func(yield func(*tidemark.Series, float64) bool) {
 		for series, l := range everyCluster(now) {
