@@ -200,7 +200,7 @@ func (c *crew) isFrozen(partition int32) bool {
 // serve is one replica of crm-events, from joining its group to leaving it.
 func (w *World) serve(ctx context.Context, listener net.Listener) error {
 	defer listener.Close()
-	member, err := kafka.OpenMember(w.kafka(), kafka.MemberOptions{Group: Group, Topics: []string{Topic}, Reset: "earliest"})
+	member, err := kafka.OpenMember(w.kafka(), w.member(Group, Topic))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -94,7 +95,8 @@ func Open(ctx context.Context, o Options) (w *World, err error) {
 	if w.scratch, err = os.MkdirTemp("", "tidemark-sandbox-"); err != nil {
 		return nil, fmt.Errorf("make a directory for the sandbox: %w", err)
 	}
-	options := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("tidemark-sandbox"), kfake.SeedTopics(partitions, Topic, orders, audit)}
+	options := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("tidemark-sandbox"), kfake.SeedTopics(partitions, Topic, orders, audit),
+		kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": strconv.FormatInt(w.hurried(3*time.Second, 200*time.Millisecond).Milliseconds(), 10)})}
 	if o.Dir != "" {
 		options = append(options, kfake.DataDir(filepath.Join(o.Dir, "kafka")))
 	}
@@ -155,6 +157,12 @@ func (w *World) watch(ctx context.Context) error {
 // kafka returns how to reach the broker.
 func (w *World) kafka() kafka.Options {
 	return kafka.Options{Config: kafka.Config{Name: Cluster, Brokers: w.Brokers()}, Dial: w.dial(), Log: w.Log}
+}
+
+// member returns how consumers join here: by Kafka's newer protocol, whose
+// rebalances stop nobody and take only as long as the broker's heartbeats.
+func (w *World) member(group, topic string) kafka.MemberOptions {
+	return kafka.MemberOptions{Group: group, Topics: []string{topic}, Reset: kafka.Earliest, Protocol: "consumer"}
 }
 
 // dial returns how connections are opened; nil is the usual way.
