@@ -164,8 +164,10 @@ func (p *parser) finish() {
 }
 
 func (p *parser) complain(at word, message, hint string) {
-	p.problems = append(p.problems, &SyntaxError{File: p.file, Line: max(p.number, 1), Column: at.column,
-		Message: message, Hint: hint, Source: p.line, Length: at.length})
+	p.problems = append(p.problems, &SyntaxError{
+		File: p.file, Line: max(p.number, 1), Column: at.column,
+		Message: message, Hint: hint, Source: p.line, Length: at.length,
+	})
 }
 
 // word is one word of a line and where it stands, in characters from 1.

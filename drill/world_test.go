@@ -35,8 +35,10 @@ type world struct {
 
 func newWorld(speed float64) *world {
 	now := time.Now()
-	return &world{speed: speed, at: now, consumers: 1, before: 1, frozen: map[int32]bool{}, alerts: map[string]tidemark.Alert{},
-		moved: [3]time.Time{now, now, now}, see: func(*drill.Sight) {}}
+	return &world{
+		speed: speed, at: now, consumers: 1, before: 1, frozen: map[int32]bool{}, alerts: map[string]tidemark.Alert{},
+		moved: [3]time.Time{now, now, now}, see: func(*drill.Sight) {},
+	}
 }
 
 const (

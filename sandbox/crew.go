@@ -84,11 +84,11 @@ func (c *crew) run(ctx context.Context) error {
 }
 
 func (c *crew) carryOut(ctx context.Context, a drill.Action) error {
-	switch a.Verb {
-	case drill.Stop:
+	if a.Verb == drill.Stop {
 		c.shrink(0)
 		return nil
-	case drill.Scale:
+	}
+	if a.Verb == drill.Scale {
 		c.wanted = a.Count
 		c.shrink(c.wanted)
 	}

@@ -78,15 +78,15 @@ type World struct {
 	cluster   *kfake.Cluster
 	publisher *kafka.Publisher
 	crew      *crew
-	scratch   string        // for files that end with us
-	sequence  atomic.Uint64 // numbers the records
+	scratch   string                    // for files that end with us
+	written   map[string]*atomic.Uint64 // records so far, by topic
 	view      atomic.Pointer[tidemark.View]
 }
 
 // Open starts the broker and fills the topics. Nothing moves before Run.
 func Open(ctx context.Context, o Options) (w *World, err error) {
 	o.Speed = cmp.Or(o.Speed, 1)
-	w = &World{Options: o}
+	w = &World{Options: o, written: map[string]*atomic.Uint64{Topic: {}, orders: {}, audit: {}}}
 	defer func() {
 		if err != nil {
 			w.Close()
@@ -95,8 +95,11 @@ func Open(ctx context.Context, o Options) (w *World, err error) {
 	if w.scratch, err = os.MkdirTemp("", "tidemark-sandbox-"); err != nil {
 		return nil, fmt.Errorf("make a directory for the sandbox: %w", err)
 	}
-	options := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("tidemark-sandbox"), kfake.SeedTopics(partitions, Topic, orders, audit),
-		kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": strconv.FormatInt(w.hurried(3*time.Second, 200*time.Millisecond).Milliseconds(), 10)})}
+	heartbeat := strconv.FormatInt(w.hurried(3*time.Second, 200*time.Millisecond).Milliseconds(), 10)
+	options := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.ClusterID("tidemark-sandbox"),
+		kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": heartbeat}),
+	}
 	if o.Dir != "" {
 		options = append(options, kfake.DataDir(filepath.Join(o.Dir, "kafka")))
 	}

@@ -141,7 +141,7 @@ func TestTheMetricsPageSaysWhatIsTrue(t *testing.T) {
 		page := b.page()
 		for _, group := range groups {
 			for i, after := range b.Truth(group) {
-				labels := fmt.Sprintf(`{cluster="demo",consumergroup=%q,partition="%d",topic=%q}`, group, after.ID, after.Topic)
+				labels := fmt.Sprintf(`{cluster="demo",consumergroup=%q,topic=%q,partition="%d"}`, group, after.Topic, after.ID)
 				lag, there := page["kafka_consumergroup_lag"+labels]
 				least, most := before[group][i].LogEnd-after.Committed, after.LogEnd-before[group][i].Committed
 				if !there || lag < float64(least) || lag > float64(most) {
@@ -179,7 +179,7 @@ func TestAWorldThatIsKeptGoesOnWhereItWas(t *testing.T) {
 		was := first.Truth("audit-archiver")
 		first.stop()
 		second := run(t, 1, dir)
-		time.Sleep(10 * time.Second)
+		time.Sleep(20 * time.Second)
 		is := second.Truth("audit-archiver")
 		second.stop()
 		for i := range was {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -22,16 +23,25 @@ const (
 	batchEvery = 20 * time.Minute
 	// unread is what waits for the archiver, who left after the first entries.
 	unread = 39
-	// kept is how long records stay: longer than any group here is behind, and
-	// short enough that a demo can run for a week.
-	kept = time.Hour
 )
+
+// kept is how long the topics keep their records: longer than anybody here is
+// behind, and so short that a demo can run for a week.
+func kept() map[string]time.Duration {
+	return map[string]time.Duration{Topic: 24 * time.Hour, orders: 30 * time.Minute, audit: 365 * 24 * time.Hour}
+}
 
 // fill gives a new world its past: billing has a backlog, and the archiver
 // committed once and left. A world that has a past already keeps it.
 func (w *World) fill(ctx context.Context) error {
 	if w.cluster.GroupInfo(archiver) != nil {
 		return nil
+	}
+	for topic, kept := range kept() {
+		retention := strconv.FormatInt(w.hurried(kept, 0).Milliseconds(), 10)
+		if err := w.cluster.CreateTopic(topic, partitions, map[string]string{"retention.ms": retention}); err != nil {
+			return fmt.Errorf("create topic %s: %w", topic, err)
+		}
 	}
 	options := []kgo.Opt{kgo.SeedBrokers(w.Brokers()...)}
 	if w.Network != nil {
@@ -123,9 +133,9 @@ func (w *World) publish(ctx context.Context, topic string, n int, kind, key stri
 
 // record makes a record in the form of the reference deployment's events.
 func (w *World) record(topic, kind, key string) (tidemark.Record, error) {
-	number := w.sequence.Add(1)
+	number := w.written[topic].Add(1)
 	value, err := json.Marshal(struct {
-		Type, TenantId string //nolint:revive // the name is the reference deployment's
+		Type, TenantId string
 		Seq            uint64
 		Ts             time.Time
 	}{kind, fmt.Sprintf("00000000-0000-0000-0000-%012d", number%7), number, time.Now()})
