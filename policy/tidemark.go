@@ -1,0 +1,178 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// Options say what a group is sized for. The zero value works.
+type Options struct {
+	Target  tidemark.Target
+	TimeLag time.Duration // how old the oldest unread record may become; 0: 5 minutes
+}
+
+// Tidemark is our policy. It sizes by capacity: what arrives, over what a replica
+// has shown it can do, for the busiest replica as the assignor deals out partitions.
+//
+// It grows when that replica would be busier than half way from the target
+// utilisation to all it can do, or when a backlog would not be gone in time, and
+// then goes at once to the size that meets the target. It shrinks when a smaller
+// size would have met the target for a quarter of an hour, while nothing is behind
+// and nothing changed lately. In between it holds, so that no load can make it
+// swing; and it holds while anything is not known.
+//
+// Source: capacity.md 2.6 and 2.8.
+type Tidemark struct {
+	options Options
+	load    load
+	grew    time.Time
+	shrank  time.Time
+	members int
+	settled time.Time // when the members changed last
+}
+
+// The rest between changes, and how long the past must have allowed a smaller
+// size. Source: capacity.md 2.8.
+const (
+	restAfterGrowth = 15 * time.Minute
+	restAfterShrink = 10 * time.Minute
+	quiet           = time.Minute      // after a rebalance
+	lead            = 90 * time.Second // until replicas that are asked for now take part
+	worthwhile      = 0.1              // of the replicas; a smaller saving is not worth a rebalance
+	beyondShown     = 1.1              // how far over what a replica has shown it is tried
+)
+
+// New returns a policy that has seen nothing yet.
+func New(o Options) *Tidemark {
+	o.Target.Drain = cmp.Or(o.Target.Drain, 10*time.Minute)
+	o.Target.Utilisation = cmp.Or(o.Target.Utilisation, 0.8)
+	o.TimeLag = cmp.Or(o.TimeLag, 5*time.Minute)
+	return &Tidemark{options: o}
+}
+
+// Decide implements [Policy].
+func (p *Tidemark) Decide(s Sight) Decision {
+	if n := len(s.Group.Members); n != p.members || s.Group.Rebalancing() {
+		p.members, p.settled = n, s.At
+	}
+	hold := Decision{Replicas: s.Limits.clamp(s.Wanted)}
+	if hold.Because = unclear(s); hold.Because != "" {
+		return hold
+	}
+	p.load.observe(s.At, s.Rows)
+	if !p.load.known() || !s.Estimate.ReplicaCapacity.Known {
+		hold.Because = "not enough looks yet to know what arrives and what a replica can do"
+		return hold
+	}
+	if n, why := p.grow(s); n > hold.Replicas {
+		p.grew = s.At
+		return Decision{Replicas: n, Because: why}
+	}
+	n, why := p.shrink(s)
+	if n < hold.Replicas {
+		p.shrank = s.At
+		return Decision{Replicas: n, Because: why}
+	}
+	hold.Because = why
+	return hold
+}
+
+// unclear says why nothing must follow from this look; empty: it is complete.
+func unclear(s Sight) string {
+	switch e := &s.Estimate; {
+	case s.Group.Reason.Blinds():
+		return "the group was not seen: " + s.Group.Reason.String()
+	case !e.Lag.Complete:
+		return fmt.Sprintf("%d of %d partitions are not known", e.Lag.Missing, e.Lag.Partitions)
+	}
+	return ""
+}
+
+// proven says that a replica was seen with more to do than it could, so that its
+// rate is its capacity: to within a quarter. Until then it is a lower bound.
+func proven(capacity tidemark.Rate) bool { return capacity.Error < capacity.PerSecond/4 }
+
+// grow returns the size that meets the target if the present one is too small.
+func (p *Tidemark) grow(s Sight) (replicas int, because string) {
+	capacity := s.Estimate.ReplicaCapacity
+	utilisation := p.options.Target.Utilisation
+	w := p.work(s, p.load.expected())
+	late := behind(s.Estimate.State)
+	tooBusy := proven(capacity) && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity.PerSecond
+	tooLate := late && !p.inTime(w, s.Wanted, capacity.PerSecond)
+	if !tooBusy && !tooLate {
+		return 0, ""
+	}
+	for n := s.Wanted + 1; n <= s.Limits.Max; n++ {
+		if w.busiest(n).arrivals <= utilisation*capacity.PerSecond && (!late || p.inTime(w, n, capacity.PerSecond)) {
+			return n, p.says(w, n, capacity.PerSecond)
+		}
+	}
+	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, capacity.PerSecond)
+}
+
+// most returns the smallest size from which on more replicas do not make the
+// busiest one less busy: what is asked for when no size meets the target.
+func (p *Tidemark) most(w work, s Sight) int {
+	n := s.Limits.Max
+	least := w.busiest(n).arrivals * (1 + 1e-9)
+	for n > s.Wanted && w.busiest(n-1).arrivals <= least {
+		n--
+	}
+	return n
+}
+
+func (p *Tidemark) says(w work, n int, capacity float64) string {
+	return fmt.Sprintf("with %d replicas the busiest has %.0f/s of %.0f/s to do", n, w.busiest(n).arrivals, capacity)
+}
+
+// inTime says that the backlog of every consumer is small or soon gone: it holds
+// for half the time a record may wait, or is gone within that time.
+func (p *Tidemark) inTime(w work, replicas int, capacity float64) bool {
+	b := w.busiest(replicas)
+	soon := min(p.options.TimeLag, p.options.Target.Drain).Seconds()
+	backlog := b.backlog
+	return backlog <= capacity*soon/2 || backlog <= (capacity-b.arrivals)*soon
+}
+
+// behind says that there is more lag than what is in flight.
+func behind(state tidemark.State) bool {
+	switch state {
+	case tidemark.Growing, tidemark.Steady, tidemark.Draining, tidemark.Stalled:
+		return true
+	default:
+		return false
+	}
+}
+
+// shrink returns the smallest size that met the target for a quarter of an hour,
+// and otherwise why not.
+func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
+	switch {
+	case s.Estimate.State != tidemark.CaughtUp && s.Estimate.State != tidemark.Idle:
+		return s.Wanted, "not caught up: " + s.Estimate.Because
+	case s.Ready != s.Wanted || len(s.Group.Members) != s.Ready:
+		return s.Wanted, "replicas are starting or leaving"
+	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) < restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:
+		return s.Wanted, "changed lately"
+	case !p.load.remembers(restAfterGrowth):
+		return s.Wanted, "not seen for long enough"
+	}
+	capacity := s.Estimate.ReplicaCapacity
+	allowed := p.options.Target.Utilisation * capacity.PerSecond
+	if !proven(capacity) {
+		allowed = beyondShown * capacity.PerSecond
+	}
+	w := p.work(s, p.load.most())
+	n := s.Wanted
+	for n > s.Limits.Min && w.busiest(n-1).arrivals <= allowed {
+		n--
+	}
+	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
+		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity.PerSecond)
+	}
+	return n, "enough: " + p.says(w, n, capacity.PerSecond)
+}

@@ -1,0 +1,168 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/aetherlink/tidemark/policy"
+)
+
+// Result is what one policy did in one scenario with one seed.
+type Result struct {
+	Policy, Scenario string
+	Winnable         bool
+	Seed             uint64
+	Late             float64 // minutes with a record older than 60 s, beyond those of the largest size
+	Avoidable        float64 // of these, minutes outside jumps that no reaction could have met
+	P95, P99         time.Duration
+	ReplicaHours     float64
+	Clairvoyant      float64 // ReplicaHours over those of a policy that knows the future
+	Actions          int
+	Rebalances       int
+	Reversals        int // changes that took the one before back within 15 minutes
+}
+
+// excuse is for how long after a jump above the bound records may still be late:
+// the default time within which a backlog shall be gone. Source: contracts.md 8.
+const excuse = 600
+
+// Entrants are the policies that are compared. The incumbents get their defaults
+// and the settings that suited them best.
+func Entrants() []Entrant {
+	entrant := func(name string, p func() policy.Policy) Entrant {
+		return Entrant{Name: name, New: func(*Scenario) policy.Policy { return p() }}
+	}
+	tuned := policy.Flink{Window: 3 * time.Minute, CatchUp: 5 * time.Minute, DownAfter: 10 * time.Minute}
+	return []Entrant{
+		entrant("always P", func() policy.Policy { return policy.Always{} }),
+		entrant("seed", func() policy.Policy { return &policy.Seed{} }),
+		entrant("KEDA threshold 10", func() policy.Policy { return &policy.KEDA{} }),
+		entrant("KEDA threshold 100", func() policy.Policy { return &policy.KEDA{Threshold: 100} }),
+		entrant("KEDA 10,000", func() policy.Policy { return &policy.KEDA{Threshold: 10_000} }),
+		entrant("KEDA 10,000, even", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Even: true} }),
+		entrant("KEDA 10,000, 30 min", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Window: 30 * time.Minute} }),
+		entrant("rate 70 %, μ given", func() policy.Policy { return &policy.Rate{PerReplica: PerReplica, Window: 15 * time.Minute} }),
+		entrant("HPA 70 %", func() policy.Policy { return &policy.HPA{} }),
+		entrant("HPA 70 %, 30 min", func() policy.Policy { return &policy.HPA{Window: 30 * time.Minute} }),
+		entrant("Flink-like", func() policy.Policy { return &policy.Flink{} }),
+		entrant("Flink-like, tuned", func() policy.Policy { f := tuned; return &f }),
+		entrant("DS2-like ×1.2", func() policy.Policy { return &policy.DS2{} }),
+		{Name: "tidemark", Estimates: true, New: func(*Scenario) policy.Policy {
+			return policy.New(policy.Options{TimeLag: tooLate * time.Second})
+		}},
+		{Name: "clairvoyant", New: newClairvoyant},
+	}
+}
+
+// Compare lets every entrant run every scenario with one seed.
+func Compare(entrants []Entrant, partitions int, seed uint64) []Result {
+	var results []Result
+	for _, s := range Scenarios(partitions, seed) {
+		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
+		bound := simulate(s, Entrant{New: newQuickest})
+		best := simulate(s, Entrant{New: newClairvoyant})
+		for _, e := range entrants {
+			r := simulate(s, e)
+			late, avoidable := minutesLate(r, largest, bound)
+			results = append(results, Result{
+				Policy: e.Name, Scenario: s.Name, Winnable: s.Winnable, Seed: seed,
+				Late: late, Avoidable: avoidable, P95: r.quantile(0.95), P99: r.quantile(0.99),
+				ReplicaHours: r.hours, Clairvoyant: r.hours / best.hours,
+				Actions: r.actions, Rebalances: r.rebalances, Reversals: r.reversals,
+			})
+		}
+	}
+	return results
+}
+
+// minutesLate counts what was late with r and in time with the largest size, and of
+// this what no quickest reaction excuses.
+func minutesLate(r, largest, bound run) (late, avoidable float64) {
+	excused := -1
+	for t := range r.late {
+		if bound.late[t] > tooLate {
+			excused = t + excuse
+		}
+		if r.late[t] <= tooLate || largest.late[t] > tooLate {
+			continue
+		}
+		late += 1.0 / 60
+		if t > excused {
+			avoidable += 1.0 / 60
+		}
+	}
+	return late, avoidable
+}
+
+// Band is the median of several values, and what nine of ten lie between.
+type Band struct{ Median, Low, High float64 }
+
+func band(values []float64) Band {
+	slices.Sort(values)
+	at := func(q float64) float64 {
+		place := q * float64(len(values)-1)
+		i := int(place)
+		if i+1 >= len(values) {
+			return values[i]
+		}
+		return values[i] + (place-float64(i))*(values[i+1]-values[i])
+	}
+	return Band{Median: at(0.5), Low: at(0.05), High: at(0.95)}
+}
+
+// Row is one policy over several seeds. Every figure is the mean over the scenarios
+// of one seed, and the band is over the seeds.
+type Row struct {
+	Policy                         string
+	Late, Avoidable, P95, P99      Band // minutes a day; seconds
+	ReplicaHours, Clairvoyant      Band
+	Actions, Rebalances, Reversals Band // a day
+}
+
+// Summarise makes one row per policy, in the order of the results, of those that
+// keep allows.
+func Summarise(results []Result, keep func(Result) bool) []Row {
+	var rows []Row
+	results = slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return !keep(r) })
+	var names []string
+	for _, r := range results {
+		if !slices.Contains(names, r.Policy) {
+			names = append(names, r.Policy)
+		}
+	}
+	for _, name := range names {
+		of := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.Policy != name })
+		slices.SortStableFunc(of, func(a, b Result) int { return cmp.Compare(a.Seed, b.Seed) })
+		figure := func(f func(Result) float64) Band { return band(bySeed(of, f)) }
+		rows = append(rows, Row{
+			Policy:       name,
+			Late:         figure(func(r Result) float64 { return r.Late }),
+			Avoidable:    figure(func(r Result) float64 { return r.Avoidable }),
+			P95:          figure(func(r Result) float64 { return r.P95.Seconds() }),
+			P99:          figure(func(r Result) float64 { return r.P99.Seconds() }),
+			ReplicaHours: figure(func(r Result) float64 { return r.ReplicaHours }),
+			Clairvoyant:  figure(func(r Result) float64 { return r.Clairvoyant }),
+			Actions:      figure(func(r Result) float64 { return float64(r.Actions) }),
+			Rebalances:   figure(func(r Result) float64 { return float64(r.Rebalances) }),
+			Reversals:    figure(func(r Result) float64 { return float64(r.Reversals) }),
+		})
+	}
+	return rows
+}
+
+// bySeed returns the mean of a figure over the results of each seed, which come in
+// the order of their seeds.
+func bySeed(results []Result, figure func(Result) float64) []float64 {
+	var means []float64
+	for len(results) > 0 {
+		n, sum := 0, 0.0
+		for n < len(results) && results[n].Seed == results[0].Seed {
+			sum += figure(results[n])
+			n++
+		}
+		means = append(means, sum/float64(n))
+		results = results[n:]
+	}
+	return means
+}
