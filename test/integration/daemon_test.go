@@ -3,14 +3,11 @@
 package integration
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -157,26 +154,7 @@ func (d *watched) scrape(groups []string) (known int) {
 func (d *watched) read() map[string]float64 {
 	d.t.Helper()
 	began := time.Now()
-	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.page, http.NoBody)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	page := map[string]float64{}
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		line := lines.Text()
-		space := strings.LastIndexByte(line, ' ')
-		if space < 0 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if page[line[:space]], err = strconv.ParseFloat(line[space+1:], 64); err != nil {
-			d.t.Fatalf("read %q: %v", line, err)
-		}
-	}
+	page := read(d.t, d.page)
 	d.times = append(d.times, time.Since(began))
 	return page
 }
