@@ -1,12 +1,13 @@
 package sandbox_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// address is where tidemark listens on a network in memory.
+const address = "127.0.0.1:9308"
+
 // memory is a network in memory, on which port 0 is any free one.
 type memory struct {
 	kfake.VirtualNetwork
@@ -43,33 +47,38 @@ func (m *memory) Listen(network, address string) (net.Listener, error) {
 	return m.VirtualNetwork.Listen(network, address)
 }
 
-// bed is a world in virtual time that runs until stop.
+// bed is a world that runs until stop.
 type bed struct {
 	*sandbox.World
 	t    *testing.T
-	net  *memory
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	stop func()
 }
 
-// run opens a world and lets it run. It must be called in a bubble.
+// run opens a world on a network in memory. It must be called in a bubble.
 func run(t *testing.T, speed float64, dir string) *bed {
 	t.Helper()
 	net := new(memory)
-	listener, err := net.Listen("tcp", "127.0.0.1:9308")
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := sandbox.Open(t.Context(), sandbox.Options{
-		Listener: listener, Speed: speed, Dir: dir, Log: slog.New(slog.DiscardHandler),
-		Network: &sandbox.Network{Listen: net.Listen, Dial: net.DialContext},
-	})
+	return runOn(t, sandbox.Options{
+		Listener: listener, Speed: speed, Dir: dir, Network: &sandbox.Network{Listen: net.Listen, Dial: net.DialContext},
+	}, net.DialContext)
+}
+
+func runOn(t *testing.T, o sandbox.Options, dial func(ctx context.Context, network, address string) (net.Conn, error)) *bed {
+	t.Helper()
+	o.Log = slog.New(slog.DiscardHandler)
+	w, err := sandbox.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	return &bed{World: w, t: t, net: net, stop: func() {
+	return &bed{World: w, t: t, dial: dial, stop: func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -78,11 +87,11 @@ func run(t *testing.T, speed float64, dir string) *bed {
 	}}
 }
 
-// page returns the values on the metrics page, by series as written there.
-func (b *bed) page() map[string]float64 {
+// get asks tidemark's port, whatever the address is called in the URL.
+func (b *bed) get(path string) string {
 	b.t.Helper()
-	client := http.Client{Transport: &http.Transport{DialContext: b.net.DialContext, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://127.0.0.1:9308/metrics", http.NoBody)
+	client := http.Client{Transport: &http.Transport{DialContext: b.dial, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+address+path, http.NoBody)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -91,10 +100,19 @@ func (b *bed) page() map[string]float64 {
 		b.t.Fatal(err)
 	}
 	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(body)
+}
+
+// page returns the values on the metrics page, by series as written there.
+func (b *bed) page() map[string]float64 {
 	values := map[string]float64{}
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		series, value, _ := strings.Cut(lines.Text(), "} ")
-		if number, err := strconv.ParseFloat(value, 64); err == nil {
+	for line := range strings.Lines(b.get("/metrics")) {
+		series, value, _ := strings.Cut(line, "} ")
+		if number, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
 			values[series+"}"] = number
 		}
 	}
@@ -203,4 +221,29 @@ func TestWhatTheSandboxCannotDoIsSaid(t *testing.T) {
 			}
 		}
 	})
+}
+
+// On this machine's loopback, where a file says which replicas there are.
+func TestReplicasThatComeLaterAreScrapedToo(t *testing.T) {
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := runOn(t, sandbox.Options{Listener: listener, Speed: 30}, func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, listener.Addr().String())
+	})
+	defer b.stop()
+	if err := b.Do(t.Context(), drill.Action{Verb: drill.Scale, Count: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.Replicas(), 3; got != want {
+		t.Errorf("replicas = %d, want %d", got, want)
+	}
+	for !strings.Contains(b.get("/api/v1/query?query="+url.QueryEscape(`sum(up{job="crm-events"})`)), `"3"]`) {
+		select { // the test's own limit ends this if it never comes
+		case <-t.Context().Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
