@@ -99,6 +99,7 @@ func (c *cluster) look(ctx context.Context, s *scope) tidemark.Observation {
 		s.Log.Info("cluster is in sight again", "cluster", c.name)
 	}
 	c.ends.Observe(snapshot)
+	c.ends.Learn(c.collector.Probe(ctx, c.ends.Wants(snapshot)))
 	c.latest.Snapshot, c.latest.Estimates = snapshot, c.model.Observe(snapshot)
 	return c.latest
 }

@@ -311,9 +311,7 @@ func (l *look) readLogsOf(ctx context.Context, b *broker) {
 
 // question asks a leader about all its logs that this look has not seen yet.
 func (l *look) question(leader int32, question int64) *kmsg.ListOffsetsRequest {
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = -1
-	req.TimeoutMillis = int32(l.deadline.Milliseconds())
+	req := l.listOffsets()
 	for _, t := range l.cluster.sorted {
 		about := kmsg.NewListOffsetsRequestTopic()
 		for i := range t.logs {
@@ -328,6 +326,13 @@ func (l *look) question(leader int32, question int64) *kmsg.ListOffsetsRequest {
 			req.Topics = append(req.Topics, about)
 		}
 	}
+	return req
+}
+
+func (l *look) listOffsets() *kmsg.ListOffsetsRequest {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID = -1
+	req.TimeoutMillis = int32(l.deadline.Milliseconds())
 	return req
 }
 

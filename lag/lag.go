@@ -3,11 +3,14 @@
 //
 // It hides how the ends of logs are remembered: a week of looks at a partition in
 // 3 KB, with an error that is bounded and known. It is arithmetic on snapshots: no
-// clock, no network. It never guesses beyond what was seen: when the record was
-// there before we first looked, the time lag is not known.
+// clock, no network. It never guesses beyond what was seen or told: of a record that
+// was there before we first looked, it says what to ask the leaders ([Probe]), and
+// how much their answers leave open.
 //
 // The time lag here is residence: since when the oldest unread record has been in
-// the log, not what its producer wrote as its timestamp (lag.md section 4).
+// the log, not what its producer wrote as its timestamp (lag.md section 4). Answers
+// to probes are such timestamps; they are believed as long as they agree with the
+// arrivals that we see.
 //
 // May change until version 1.
 package lag
@@ -33,15 +36,20 @@ type History struct {
 // topic is what is remembered of one topic. A topic of the same name with another
 // id is another topic.
 type topic struct {
-	id   [16]byte
-	seen time.Time // the latest look that had it
-	logs []log     // by partition id; those ids are dense
+	id      [16]byte
+	seen    time.Time     // the latest look that had it
+	logs    []log         // by partition id; those ids are dense
+	probed  bool          // some of logs have a past
+	checked bool          // its records' own times are those of their arrival, or off by skew
+	untimed bool          // they are not: nothing is made of them
+	skew    time.Duration // at most so much, beyond what looks leave open
 }
 
-// log is where one partition ended over time.
+// log is where one partition ended over time, and before we looked.
 type log struct {
 	epoch int32
 	line  line
+	past  past
 }
 
 // New returns an empty history.
@@ -95,7 +103,7 @@ func (t *topic) of(id int32) *log {
 // them (lag.md section 4, item 7).
 func (l *log) observe(seen *tidemark.Log, window time.Duration) {
 	if seen.LeaderEpoch < l.epoch || seen.End < l.line.end() {
-		l.line = nil
+		l.line, l.past = nil, past{}
 	}
 	l.epoch = seen.LeaderEpoch
 	l.line = l.line.add(seen.At.UnixMilli(), seen.End, window.Milliseconds())
@@ -109,8 +117,10 @@ func (l *log) observe(seen *tidemark.Log, window time.Duration) {
 // steady producer would have put it; Error is half the time between. With looks 15 s
 // apart that is 7.5 s, at no request more (lag.md section 4, items 1 and 2).
 //
-// It is 0 when there is nothing to read, and not known when the lag is not, or when
-// the record was there before the first look: it has waited at least since then.
+// Of a record from before the first look, the answers to probes say when it came
+// ([History.Wants]); until there are any, or when a topic's records tell no honest
+// time, it is not known. It is 0 when there is nothing to read, and not known when
+// the lag is not.
 func (h *History) TimeLag(p tidemark.Partition, at time.Time) tidemark.TimeLag {
 	records, known := p.Lag()
 	if !known {
@@ -123,8 +133,8 @@ func (h *History) TimeLag(p tidemark.Partition, at time.Time) tidemark.TimeLag {
 	if t == nil || int(p.ID) >= len(t.logs) {
 		return tidemark.TimeLag{}
 	}
-	now := at.UnixMilli()
-	arrived, either, known := t.logs[p.ID].line.when(p.LogEnd-records, point{at: now, end: p.LogEnd})
+	now, next := at.UnixMilli(), p.LogEnd-records
+	arrived, either, known := t.when(&t.logs[p.ID], next, point{at: now, end: p.LogEnd})
 	if !known {
 		return tidemark.TimeLag{}
 	}
@@ -134,4 +144,21 @@ func (h *History) TimeLag(p tidemark.Partition, at time.Time) tidemark.TimeLag {
 		Error: time.Duration(either) * time.Millisecond,
 		Known: true,
 	}
+}
+
+// when returns when the record at an offset came: by the looks, or from before
+// them by what probes told. The latter is the producers' time, which may be off
+// by what a check found.
+func (t *topic) when(l *log, offset int64, now point) (arrived, either float64, known bool) {
+	from, to, known := l.line.around(offset, now)
+	skew := time.Duration(0)
+	if !known && l.predates(offset) && !t.untimed {
+		from, to, known = l.past.line.around(offset, l.line[0])
+		skew = t.skew
+	}
+	if !known {
+		return 0, 0, false
+	}
+	arrived, either = from.when(to, offset)
+	return arrived, either + float64(skew.Milliseconds()), true
 }

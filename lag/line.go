@@ -48,7 +48,7 @@ func (l line) add(at, end, window int64) line {
 		return l
 	case n == 0:
 		return line{{at: at, end: end}}
-	case n == most:
+	case n >= most:
 		l = l.forget(at - window).thinned(at)
 	}
 	next := point{at: at, end: end}
@@ -120,24 +120,59 @@ func (p point) until(q point, end float64) float64 {
 	return float64(p.at) + float64(q.at-p.at)*(end-float64(p.end))/float64(q.end-p.end)
 }
 
+// short is a duration as points hold it; the largest one means any length.
 func short(ms int64) uint32 { return uint32(min(ms, math.MaxUint32)) }
 
-// when returns when the record at an offset came, and by how much that may be off
-// to either side. now is the look that asks; the line may not have it yet.
-func (l line) when(offset int64, now point) (arrived, either float64, known bool) {
+func long(ms uint32) float64 {
+	if ms == math.MaxUint32 {
+		return math.Inf(1)
+	}
+	return float64(ms)
+}
+
+// around returns the piece in which the record at an offset came. now is the look
+// that asks; the line may not have it yet.
+func (l line) around(offset int64, now point) (from, to point, known bool) {
 	if len(l) == 0 || offset < l[0].end {
-		return 0, 0, false
+		return point{}, point{}, false
 	}
 	k := sort.Search(len(l), func(k int) bool { return l[k].end > offset })
-	from, to := l[k-1], now
+	from, to = l[k-1], now
 	if k < len(l) {
 		to = l[k]
 	} else {
 		to.apart = short(max(0, now.at-from.at))
 	}
+	return from, to, true
+}
+
+// when returns when the record at an offset came, in the piece from p to q, and by
+// how much that may be off to either side.
+func (p point) when(q point, offset int64) (arrived, either float64) {
 	// The middle of the record: one record in 15 s came after 7.5 s, give or take.
-	arrived = from.until(to, float64(offset)+0.5)
-	around := float64(to.apart) + float64(to.off)
-	earliest, latest := max(float64(from.at), arrived-around), min(float64(to.at), arrived+around)
-	return arrived, max(0, latest-earliest) / 2, true
+	arrived = p.until(q, float64(offset)+0.5)
+	around := long(q.apart) + long(q.off)
+	earliest, latest := max(float64(p.at), arrived-around), min(float64(q.at), arrived+around)
+	return arrived, max(0, latest-earliest) / 2
+}
+
+// insert puts points into the line, if they agree with those that are there:
+// neither time nor end may go back. Only whole pieces are divided, so what they
+// leave out stays as well told as it was.
+func (l line) insert(points ...point) line {
+	for _, p := range points {
+		k := sort.Search(len(l), func(k int) bool { return l[k].at > p.at || l[k].at == p.at && l[k].end > p.end })
+		switch {
+		case k > 0 && (l[k-1].end > p.end || l[k-1].at == p.at && l[k-1].end == p.end), k < len(l) && l[k].end < p.end:
+			continue
+		case k > 0:
+			p.apart = short(p.at - l[k-1].at)
+		}
+		if k < len(l) {
+			p.off, p.apart = l[k].off, min(p.apart, l[k].apart)
+			l[k].apart = min(l[k].apart, short(l[k].at-p.at))
+		}
+		l = slices.Insert(l, k, p)
+	}
+	return l
 }
