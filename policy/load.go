@@ -98,12 +98,12 @@ func (l *load) noise() float64 {
 	return 1.48 * off[len(off)/2]
 }
 
-// most returns the highest rate of any minute of the last quarter of an hour.
-func (l *load) most() float64 {
+// most returns the highest rate of any minute within a window that ends now.
+func (l *load) most(window time.Duration) float64 {
 	most, end := 0.0, len(l.looks)-1
 	from := 0
 	for i := 1; i <= end; i++ {
-		if l.looks[end].at.Sub(l.looks[i].at) > restAfterGrowth {
+		if l.looks[end].at.Sub(l.looks[i].at) > window {
 			continue
 		}
 		for from < i-1 && l.looks[i].at.Sub(l.looks[from+1].at) >= burstOver {

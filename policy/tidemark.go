@@ -20,7 +20,7 @@ type Options struct {
 // It grows when that replica would be busier than half way from the target
 // utilisation to all it can do, or when a backlog would not be gone in time, and
 // then goes at once to the size that meets the target. It shrinks when a smaller
-// size would have met the target for a quarter of an hour, while nothing is behind
+// size would have met the target for ten minutes, while nothing is behind
 // and nothing changed lately. In between it holds, so that no load can make it
 // swing; and it holds while anything is not known.
 //
@@ -28,6 +28,7 @@ type Options struct {
 type Tidemark struct {
 	options Options
 	load    load
+	tried   bool // a replica was seen with more to do than it could
 	grew    time.Time
 	shrank  time.Time
 	members int
@@ -39,10 +40,11 @@ type Tidemark struct {
 const (
 	restAfterGrowth = 15 * time.Minute
 	restAfterShrink = 10 * time.Minute
+	enoughFor       = 10 * time.Minute // that a smaller size must have sufficed
 	quiet           = time.Minute      // after a rebalance
 	lead            = 90 * time.Second // until replicas that are asked for now take part
 	worthwhile      = 0.1              // of the replicas; a smaller saving is not worth a rebalance
-	beyondShown     = 1.1              // how far over what a replica has shown it is tried
+	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
 )
 
 // New returns a policy that has seen nothing yet.
@@ -101,8 +103,9 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	utilisation := p.options.Target.Utilisation
 	w := p.work(s, p.load.expected())
 	late := behind(s.Estimate.State)
-	tooBusy := proven(capacity) && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity.PerSecond
-	tooLate := late && !p.inTime(w, s.Wanted, capacity.PerSecond)
+	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity.PerSecond
+	tooLate := late && s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet && !p.inTime(w, s.Wanted, capacity.PerSecond)
+	p.tried = p.tried || tooLate || proven(capacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}
@@ -148,7 +151,7 @@ func behind(state tidemark.State) bool {
 	}
 }
 
-// shrink returns the smallest size that met the target for a quarter of an hour,
+// shrink returns the smallest size that would have met the target for ten minutes,
 // and otherwise why not.
 func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 	switch {
@@ -158,21 +161,38 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return s.Wanted, "replicas are starting or leaving"
 	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) < restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:
 		return s.Wanted, "changed lately"
-	case !p.load.remembers(restAfterGrowth):
+	case !p.load.remembers(enoughFor):
 		return s.Wanted, "not seen for long enough"
 	}
 	capacity := s.Estimate.ReplicaCapacity
-	allowed := p.options.Target.Utilisation * capacity.PerSecond
-	if !proven(capacity) {
-		allowed = beyondShown * capacity.PerSecond
+	w := p.work(s, p.load.most(enoughFor))
+	if !p.tried {
+		return p.try(w, s)
 	}
-	w := p.work(s, p.load.most())
-	n := s.Wanted
-	for n > s.Limits.Min && w.busiest(n-1).arrivals <= allowed {
-		n--
-	}
+	n := smallest(w, s, p.options.Target.Utilisation*capacity.PerSecond)
 	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
 		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity.PerSecond)
 	}
 	return n, "enough: " + p.says(w, n, capacity.PerSecond)
+}
+
+// smallest returns the smallest size whose busiest replica has no more to do.
+func smallest(w work, s Sight, perSecond float64) int {
+	n := s.Wanted
+	for n > s.Limits.Min && w.busiest(n-1).arrivals <= perSecond {
+		n--
+	}
+	return n
+}
+
+// try finds out what a replica can do while that was never seen: all are loaded a
+// tenth beyond what one has shown. Where partitions allow no step so small, one
+// replica fewer gives a single one more to do, and shows it.
+func (p *Tidemark) try(w work, s Sight) (replicas int, because string) {
+	shown := s.Estimate.ReplicaCapacity.PerSecond
+	n := smallest(w, s, beyondShown*shown)
+	if n == s.Wanted && n > s.Limits.Min {
+		n--
+	}
+	return n, "to see what a replica can do: " + p.says(w, n, shown)
 }
