@@ -36,7 +36,7 @@ const (
 // askFlags say whom a reading command asks: a running tidemark, or Kafka itself.
 type askFlags struct {
 	kafkaFlags
-	server, token string
+	server string
 }
 
 func (a *askFlags) bind(c *cobra.Command) {

@@ -87,8 +87,8 @@ func (d *drillRun) run(c *cobra.Command, name string) error {
 	if err != nil {
 		return exit{exitUsage, err}
 	}
-	if _, known := formats[d.output]; !known {
-		return exit{exitUsage, fmt.Errorf("--output=%s: use text, markdown, json or junit", d.output)}
+	if _, err := form(&drill.Report{}, d.output); err != nil {
+		return err
 	}
 	if d.show {
 		_, err := fmt.Fprint(c.OutOrStdout(), script)
@@ -202,12 +202,20 @@ func progress(talk io.Writer) func(drill.Step) {
 	}
 }
 
-// formats of a report, by the word for --output.
-var formats = map[string]func(*drill.Report) ([]byte, error){
-	"text":     func(r *drill.Report) ([]byte, error) { return []byte(r.Text()), nil },
-	"markdown": func(r *drill.Report) ([]byte, error) { return []byte(r.Markdown()), nil },
-	"json":     (*drill.Report).JSON,
-	"junit":    (*drill.Report).JUnit,
+// form writes a report in the format that --output names.
+func form(r *drill.Report, format string) ([]byte, error) {
+	switch format {
+	case "text":
+		return []byte(r.Text()), nil
+	case "markdown":
+		return []byte(r.Markdown()), nil
+	case "json":
+		return r.JSON()
+	case "junit":
+		return r.JUnit()
+	default:
+		return nil, exit{exitUsage, fmt.Errorf("--output=%s: use text, markdown, json or junit", format)}
+	}
 }
 
 // print writes the report. Whoever has just watched the steps go by on the same
@@ -218,7 +226,7 @@ func (d *drillRun) print(c *cobra.Command, report *drill.Report) error {
 		_, err := fmt.Fprint(out, report.Summary())
 		return err
 	}
-	text, err := formats[d.output](report)
+	text, err := form(report, d.output)
 	if err == nil {
 		_, err = fmt.Fprintf(out, "%s\n", strings.TrimSpace(string(text)))
 	}
@@ -238,7 +246,7 @@ func (d *drillRun) save(report *drill.Report) error {
 	case ".xml":
 		format = "junit"
 	}
-	text, err := formats[format](report)
+	text, err := form(report, format)
 	if err != nil {
 		return err
 	}

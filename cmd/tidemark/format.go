@@ -81,6 +81,7 @@ func eta(row web.Row) string {
 		return string(row.State)
 	case tidemark.Unknown:
 		return nothing
+	case tidemark.Idle, tidemark.CaughtUp, tidemark.Draining:
 	}
 	text := span(row.Drain.P50)
 	if row.Drain.P10.Known && row.Drain.P90.Known && row.Drain.P50.Value >= 1 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -109,7 +110,7 @@ func partitionTable(c *cobra.Command, g web.GroupDetail) error {
 			state += " (" + p.Reason + ")"
 		}
 		fmt.Fprintln(table, strings.Join([]string{
-			p.Topic, fmt.Sprint(p.ID), whole(p.LogStart), whole(p.Committed), whole(p.LogEnd), whole(p.Lag),
+			p.Topic, strconv.Itoa(int(p.ID)), whole(p.LogStart), whole(p.Committed), whole(p.LogEnd), whole(p.Lag),
 			rate(p.Arrivals.PerSecond), rate(p.Consumption.PerSecond), client(g.Members, p.Owner), state,
 		}, "\t"))
 	}
