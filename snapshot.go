@@ -105,6 +105,9 @@ type Partition struct {
 	ID                          int32
 	Reason                      Reason
 	LogStart, Committed, LogEnd int64
+	// Finished counts the records after Committed that are done: members of a share
+	// group finish in any order, and Committed is the first that is not. Else 0.
+	Finished int64
 }
 
 // Lag returns how many records the group still can read here.
@@ -124,7 +127,7 @@ func (p Partition) Lag() (records int64, known bool) {
 	case p.Committed < 0 || p.Committed > p.LogEnd:
 		return 0, false
 	}
-	return p.LogEnd - max(p.Committed, p.LogStart), true
+	return p.LogEnd - max(p.Committed, p.LogStart) - p.Finished, true
 }
 
 // Lost returns how many records retention deleted before the group had read them.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,16 +169,21 @@ func (l *look) each(ctx context.Context, part func(context.Context, *broker)) {
 }
 
 // ask sends one request to one broker. A broker that fails is left alone until
-// the next look: whoever asks stops at the first error.
+// the next look: whoever asks stops at the first error. One that does not know the
+// question has not failed.
 func (l *look) ask(ctx context.Context, b *broker, req kmsg.Request) (kmsg.Response, error) {
 	resp, err := l.client.Broker(int(b.ID)).RetriableRequest(ctx, req)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil && b.failed == nil {
+	if err != nil && b.failed == nil && !tooOld(err) {
 		b.failed = fmt.Errorf("%s on broker %d at %s: %w", kmsg.NameForKey(req.Key()), b.ID, b.Address, err)
 	}
 	return resp, err
 }
+
+// tooOld says whether the client did not send a request because the broker has
+// told that it does not know it. The client has no name for that error.
+func tooOld(err error) bool { return strings.HasPrefix(err.Error(), "broker is too old") }
 
 func (l *look) gap(reason tidemark.Reason, err error, format string, what ...any) {
 	l.mu.Lock()

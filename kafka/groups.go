@@ -47,6 +47,7 @@ type reading struct {
 	topic     string
 	born      [16]byte // the topic's id when these commits were first sensible
 	offsets   []int64  // by partition id; those beyond are Uncommitted
+	left      []int64  // how many records are left, where a coordinator tells that (share groups)
 	committed bool
 	owned     bool
 	beyond    bool            // commits were beyond the end in the last look
@@ -72,15 +73,6 @@ func (g *group) reading(topic string) *reading {
 	return g.reads[i]
 }
 
-// withoutCommits says whether there is nothing to fetch: share groups keep their
-// positions elsewhere.
-func (g *group) withoutCommits() bool {
-	if g.Type == "share" {
-		g.unheard = tidemark.Fine
-	}
-	return g.Type == "share"
-}
-
 func (g *group) commits() int {
 	n := 0
 	for _, r := range g.reads {
@@ -98,7 +90,7 @@ func (l *look) readGroups(ctx context.Context, b *broker) {
 	b.asked = true
 	mine := l.listGroups(ctx, b)
 	l.describe(ctx, b, mine)
-	l.readCommits(ctx, b, slices.DeleteFunc(mine, (*group).withoutCommits))
+	l.readPositions(ctx, b, mine)
 }
 
 // readRefused reads the groups that another broker has listed and then refused.
@@ -111,7 +103,7 @@ func (l *look) readRefused(ctx context.Context, b *broker) {
 		}
 	}
 	l.describe(ctx, b, mine)
-	l.readCommits(ctx, b, mine)
+	l.readPositions(ctx, b, mine)
 }
 
 func (l *look) listGroups(ctx context.Context, b *broker) []*group {
@@ -158,179 +150,29 @@ func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 	g.listedIn, g.listedAt = l, l.began
 	g.failed, g.refused, g.rival = nil, false, -1
 	g.Coordinator = broker
-	g.Type = cmp.Or(strings.ToLower(told.GroupType), "classic")
+	g.Type = cmp.Or(strings.ToLower(told.GroupType), classic)
 	g.Phase = told.GroupState
 	g.unheard, g.unmet = tidemark.Unreachable, tidemark.Unreachable // until told
 	return g
 }
 
-// describe asks who is in the groups. An empty group needs no question.
-func (l *look) describe(ctx context.Context, b *broker, groups []*group) {
-	byType := map[string][]*group{}
-	for _, g := range groups {
-		if g.Phase == "Empty" || g.Phase == "Dead" {
-			g.disband()
-			continue
-		}
-		byType[g.Type] = append(byType[g.Type], g)
-		if g.Type != "classic" && g.Type != "consumer" {
-			g.unmet = tidemark.Fine // who is in share and streams groups is not read yet
-		}
-	}
-	for part := range slices.Chunk(byType["classic"], groupsPerRequest) {
-		l.describeClassic(ctx, b, part)
-	}
-	for part := range slices.Chunk(byType["consumer"], groupsPerRequest) {
-		l.describeConsumer(ctx, b, part)
-	}
-}
-
-// disband takes up that nobody is in the group.
-func (g *group) disband() {
-	g.Members, g.Assignor, g.unmet = nil, "", tidemark.Fine
-	for _, r := range g.reads {
-		r.owned = false
-	}
-}
-
-func (l *look) describeClassic(ctx context.Context, b *broker, groups []*group) {
-	req := kmsg.NewPtrDescribeGroupsRequest()
-	for _, g := range groups {
-		req.Groups = append(req.Groups, g.told)
-	}
-	resp, err := l.ask(ctx, b, req)
-	if err != nil {
+// readPositions reads how far the groups are. Share groups keep that elsewhere.
+func (l *look) readPositions(ctx context.Context, b *broker, groups []*group) {
+	shares := slices.IndexFunc(groups, func(g *group) bool { return g.Type == share })
+	if shares < 0 {
+		l.readCommits(ctx, b, groups)
 		return
 	}
-	for i := range resp.(*kmsg.DescribeGroupsResponse).Groups {
-		told := &resp.(*kmsg.DescribeGroupsResponse).Groups[i]
-		g := find(groups, told.Group)
-		if g == nil || !l.described(g, told.ErrorCode) {
-			continue
-		}
-		members := make([]tidemark.Member, 0, len(told.Members))
-		for j := range told.Members {
-			m := &told.Members[j]
-			members = append(members, member(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost, classicAssignment(told.ProtocolType, m.MemberAssignment)))
-		}
-		g.join(told.State, told.Protocol, members, l)
-	}
-}
-
-func (l *look) describeConsumer(ctx context.Context, b *broker, groups []*group) {
-	req := kmsg.NewPtrConsumerGroupDescribeRequest()
+	var committing, sharing []*group
 	for _, g := range groups {
-		req.Groups = append(req.Groups, g.told)
-	}
-	resp, err := l.ask(ctx, b, req)
-	if err != nil {
-		return
-	}
-	for i := range resp.(*kmsg.ConsumerGroupDescribeResponse).Groups {
-		told := &resp.(*kmsg.ConsumerGroupDescribeResponse).Groups[i]
-		g := find(groups, told.Group)
-		if g == nil || !l.described(g, told.ErrorCode) {
-			continue
-		}
-		members := make([]tidemark.Member, 0, len(told.Members))
-		for j := range told.Members {
-			m := &told.Members[j]
-			var assigned []tidemark.Assignment
-			for _, t := range m.Assignment.TopicPartitions {
-				if name, known := l.topicName(t.Topic, t.TopicID); known {
-					assigned = append(assigned, tidemark.Assignment{Topic: name, Partitions: t.Partitions})
-				}
-			}
-			members = append(members, member(m.MemberID, m.InstanceID, m.ClientID, m.ClientHost, assigned))
-		}
-		g.join(told.State, told.AssignorName, members, l)
-	}
-}
-
-// topicName helps out where a broker tells a topic's id and not its name. A topic
-// that is newer than the metadata has it read again.
-func (l *look) topicName(told string, id [16]byte) (name string, known bool) {
-	if told != "" {
-		return nameOf(told), true
-	}
-	i := slices.IndexFunc(l.cluster.sorted, func(t *topic) bool { return t.id == id })
-	if i < 0 {
-		l.moved.Store(true)
-		return "", false
-	}
-	return l.cluster.sorted[i].name, true
-}
-
-// described says whether a group was described. If not, its members are as last seen.
-func (l *look) described(g *group, code int16) bool {
-	err := kerr.ErrorForCode(code)
-	switch {
-	case err == nil:
-		return true
-	case errors.Is(err, kerr.GroupIDNotFound): // it has gone since it was listed
-		g.disband()
-	default:
-		if elsewhere(err) {
-			l.moved.Store(true)
-		}
-		g.unmet, g.failed = reasonOf(err), fmt.Errorf("members: %w", err)
-	}
-	return false
-}
-
-func member(id string, instance *string, client, host string, assigned []tidemark.Assignment) tidemark.Member {
-	m := tidemark.Member{ID: nameOf(id), Client: nameOf(client), Host: nameOf(host), Assigned: assigned}
-	if instance != nil {
-		m.InstanceID = nameOf(*instance)
-	}
-	slices.SortFunc(m.Assigned, func(a, b tidemark.Assignment) int { return cmp.Compare(a.Topic, b.Topic) })
-	return m
-}
-
-// classicAssignment reads what a group's leader has assigned. Only groups of
-// consumers have assignments that we can read; Kafka Connect has its own.
-func classicAssignment(protocolType string, told []byte) []tidemark.Assignment {
-	var a kmsg.ConsumerMemberAssignment
-	if protocolType != "consumer" || len(told) == 0 || a.ReadFrom(told) != nil {
-		return nil
-	}
-	assigned := make([]tidemark.Assignment, 0, len(a.Topics))
-	for _, t := range a.Topics {
-		assigned = append(assigned, tidemark.Assignment{Topic: nameOf(t.Topic), Partitions: t.Partitions})
-	}
-	return assigned
-}
-
-// join takes up who is in a group. During a rebalance the brokers tell of no
-// assignment: what was owned before stays known as something the group reads.
-func (g *group) join(phase, assignor string, members []tidemark.Member, l *look) {
-	slices.SortFunc(members, func(a, b tidemark.Member) int { return cmp.Compare(a.ID, b.ID) })
-	g.Phase, g.Assignor, g.Members, g.unmet = cmp.Or(phase, g.Phase), assignor, members, tidemark.Fine
-	if !g.Rebalancing() {
-		for _, r := range g.reads {
-			r.owned = false
+		if g.Type == share {
+			sharing = append(sharing, g)
+		} else {
+			committing = append(committing, g)
 		}
 	}
-	for _, m := range members {
-		for _, a := range m.Assigned {
-			if !l.choose.topics.chooses(a.Topic) {
-				continue
-			}
-			r := g.reading(a.Topic)
-			r.owned = true
-			for _, id := range a.Partitions {
-				r.partition(id)
-			}
-		}
-	}
-}
-
-func find(groups []*group, told string) *group {
-	i := slices.IndexFunc(groups, func(g *group) bool { return g.told == told })
-	if i < 0 {
-		return nil
-	}
-	return groups[i]
+	l.readCommits(ctx, b, committing)
+	l.readShares(ctx, b, sharing)
 }
 
 // readCommits fetches the commits of many groups per request. A broker before
@@ -420,17 +262,8 @@ func oneGroup(told *kmsg.OffsetFetchResponse) *kmsg.OffsetFetchResponseGroup {
 // hearCommits takes up a coordinator's answer about one group. On an error the
 // commits stay as last seen, and the group says why.
 func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
-	if err := kerr.ErrorForCode(told.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		g.unheard, g.failed = reasonOf(err), fmt.Errorf("commits: %w", err)
-		if errors.Is(err, kerr.NotCoordinator) {
-			g.refused = true
-			l.moved.Store(true)
-		}
+	if !l.heard(g, told.ErrorCode) {
 		return
-	}
-	g.unheard, g.At = tidemark.Fine, time.Now()
-	for _, r := range g.reads {
-		r.committed = false
 	}
 	for i := range told.Topics {
 		t := &told.Topics[i]
@@ -441,6 +274,23 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 		g.reading(name).hear(t.Partitions)
 	}
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
+}
+
+// heard says whether a coordinator has told a group's positions; they follow.
+func (l *look) heard(g *group, code int16) bool {
+	if err := kerr.ErrorForCode(code); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		g.unheard, g.failed = reasonOf(err), fmt.Errorf("commits: %w", err)
+		if errors.Is(err, kerr.NotCoordinator) {
+			g.refused = true
+			l.moved.Store(true)
+		}
+		return false
+	}
+	g.unheard, g.At = tidemark.Fine, time.Now()
+	for _, r := range g.reads {
+		r.committed = false
+	}
+	return true
 }
 
 // stillReads says whether a group still reads a topic. Commits on a topic that

@@ -2,7 +2,6 @@ package kafka_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -130,25 +129,6 @@ func TestLiveMembersAreSeen(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestShareGroupIsListed(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.topic("orders", 1)
-		m, err := kgo.NewClient(kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.VirtualNetwork.DialContext), kgo.ShareGroup("sharing"), kgo.ConsumeTopics("orders"), kgo.DisableClientMetrics())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
-		time.Sleep(10 * time.Second)
-
-		s := look(t, w.collector())
-
-		g, found := s.Group("sharing")
-		check(t, "listed", found, true)
-		check(t, "type", g.Type, "share")
-		check(t, "gaps", gaps(s), "")
-	})
 }
 
 func TestNamesAreTakenAsTheyCome(t *testing.T) {

@@ -121,6 +121,7 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 		if p.Committed == tidemark.Uncommitted && blind != tidemark.Fine {
 			p.Committed = tidemark.Unseen // it may have been committed since
 		}
+		p.Finished = r.finished(&p)
 		p.Reason = judge(&p, blind, log.reason())
 		to = append(to, p)
 	}

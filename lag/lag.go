@@ -133,7 +133,7 @@ func (h *History) TimeLag(p tidemark.Partition, at time.Time) tidemark.TimeLag {
 	if t == nil || int(p.ID) >= len(t.logs) {
 		return tidemark.TimeLag{}
 	}
-	now, next := at.UnixMilli(), p.LogEnd-records
+	now, next := at.UnixMilli(), max(p.Committed, p.LogStart)
 	arrived, either, known := t.when(&t.logs[p.ID], next, point{at: now, end: p.LogEnd})
 	if !known {
 		return tidemark.TimeLag{}

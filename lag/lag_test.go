@@ -136,6 +136,13 @@ func TestCommitBelowTheLogStartCountsFromTheLogStart(t *testing.T) {
 	within(t, h.TimeLag(p, at), 10*time.Minute, tick/2)
 }
 
+func TestRecordsFinishedOutOfOrderDoNotMakeTheOldestYounger(t *testing.T) {
+	h, at, end := watched(steady(100), time.Hour)
+	p := reading(end-10_000, end)
+	p.Finished = 9_000
+	within(t, h.TimeLag(p, at), 100*time.Second, tick/2)
+}
+
 func TestLagThatIsNotKnownHasNoTime(t *testing.T) {
 	h, at, end := watched(steady(100), time.Hour)
 	beyond, denied, uncommitted := reading(end+1, end), reading(0, end), reading(tidemark.Uncommitted, end)

@@ -55,8 +55,8 @@ func (h *History) Wants(s *tidemark.Snapshot) []Probe {
 		if t == nil || t.untimed || !known || records == 0 || int(p.ID) >= len(t.logs) {
 			continue
 		}
-		if l := &t.logs[p.ID]; l.predates(p.LogEnd - records) {
-			w.add(p, l, p.LogEnd-records)
+		if l, next := &t.logs[p.ID], max(p.Committed, p.LogStart); l.predates(next) {
+			w.add(p, l, next)
 		}
 	}
 	for i := range s.Topics {
