@@ -65,7 +65,6 @@ func (p *parser) read() {
 	if !ok {
 		return
 	}
-	s.Line = p.number
 	if problem := p.put(s); problem != "" {
 		p.complain(words[0], problem, "")
 	}

@@ -16,8 +16,6 @@ type Script struct {
 
 // Statement is one line that does or expects something.
 type Statement struct {
-	Line int // in the file
-
 	rule      rule
 	number    float64 // COUNT, NUMBER, PERCENT
 	duration  time.Duration

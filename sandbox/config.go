@@ -40,7 +40,7 @@ func (w *World) config() config.Config {
 func (w *World) scrape() map[string]any {
 	scrape := map[string]any{
 		"job_name":       job,
-		"static_configs": []map[string]any{{"targets": w.crew.addresses[:1]}},
+		"static_configs": []map[string]any{{"targets": []string{w.crew.first}}},
 	}
 	if w.Network == nil {
 		scrape["file_sd_configs"] = []map[string]any{{"files": []string{w.crew.file}}}

@@ -123,11 +123,9 @@ func (w *World) bill(ctx context.Context) error {
 			fetched = append(fetched, more...)
 		}
 		n = min(n, len(fetched))
-		if err := member.Commit(ctx, ends(fetched[:n])); err != nil {
-			fetched = nil // partitions changed hands: whoever has them reads from the last commit
-			return nil
+		if member.Commit(ctx, ends(fetched[:n])) == nil { // else again, with the next
+			fetched = fetched[n:]
 		}
-		fetched = fetched[n:]
 		return nil
 	})
 }

@@ -23,7 +23,8 @@ import (
 // over a channel, so that two wishes never cross.
 type crew struct {
 	world     *World
-	file      string // where the scraper finds the replicas that should run
+	first     string // address of the first replica
+	file      string // where the scraper finds the others that should run
 	wishes    chan wish
 	running   atomic.Int32
 	wanted    int      // how many shall run unless all are stopped
@@ -53,6 +54,7 @@ func newCrew(ctx context.Context, w *World) (*crew, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.first = c.addresses[0]
 	return c, listener.Close()
 }
 

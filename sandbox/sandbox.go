@@ -58,15 +58,15 @@ type Options struct {
 	// Speed says how many times faster than the clock the world runs: rates are
 	// multiplied, the `for` of rules and the windows of estimates divided. 0 is 1.
 	Speed   float64
-	Dir     string // what was there is there again next time; empty: nothing is kept
-	Network *Network
+	Dir     string   // what was there is there again next time; empty: nothing is kept
+	Network *Network // nil: this machine's loopback
 	Version string
 	Token   string // lets the bearer act on tidemark's pages
 	Log     *slog.Logger
 }
 
-// Network is what the world's connections run over. Nil is this machine's
-// loopback; a test in virtual time hands in one in memory.
+// Network is what the world's connections run over; a test in virtual time hands
+// in one in memory.
 type Network struct {
 	Listen func(network, address string) (net.Listener, error) // port 0 is any free one
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)

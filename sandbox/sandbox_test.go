@@ -240,10 +240,15 @@ func TestReplicasThatComeLaterAreScrapedToo(t *testing.T) {
 	if got, want := b.Replicas(), 3; got != want {
 		t.Errorf("replicas = %d, want %d", got, want)
 	}
-	for !strings.Contains(b.get("/api/v1/query?query="+url.QueryEscape(`sum(up{job="crm-events"})`)), `"3"]`) {
-		select { // the test's own limit ends this if it never comes
-		case <-t.Context().Done():
-		case <-time.After(100 * time.Millisecond):
+	until := func(met func() bool) {
+		for !met() {
+			select { // the test's own limit ends this if it never comes
+			case <-t.Context().Done():
+			case <-time.After(100 * time.Millisecond):
+			}
 		}
 	}
+	until(func() bool { sight, _ := b.Look(t.Context()); return sight.MembersKnown })
+	query := "/api/v1/query?query=" + url.QueryEscape(`sum(up{job="crm-events"})`)
+	until(func() bool { return strings.Contains(b.get(query), `"3"]`) })
 }

@@ -38,6 +38,9 @@ func (w *World) fill(ctx context.Context) error {
 		return nil
 	}
 	for topic, kept := range kept() {
+		if w.cluster.TopicInfo(topic) != nil {
+			continue
+		}
 		retention := strconv.FormatInt(w.hurried(kept, 0).Milliseconds(), 10)
 		if err := w.cluster.CreateTopic(topic, partitions, map[string]string{"retention.ms": retention}); err != nil {
 			return fmt.Errorf("create topic %s: %w", topic, err)
