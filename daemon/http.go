@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/aetherlink/tidemark/runbooks"
 	"github.com/aetherlink/tidemark/web"
 )
 
@@ -24,6 +25,7 @@ func (d *daemon) mounts() []web.Mount {
 		{Path: "/api/v1/", Handler: http.HandlerFunc(engine)},
 		{Path: "/federate", Handler: http.HandlerFunc(engine)},
 		{Path: "/api/v2/", Handler: http.HandlerFunc(notifier)},
+		{Path: "/runbooks/", Handler: runbooks.Handler(d.view.Load)},
 		{Path: "/-/reload", Handler: http.HandlerFunc(d.serveReload), Acts: true},
 	}
 }
