@@ -75,13 +75,14 @@ func (l *load) remembers(d time.Duration) bool {
 }
 
 // expected returns what to be prepared for: the level of five minutes, unless the
-// latest look leaves its noise: then what it saw, and as much more as it had gained.
+// latest look leaves its noise: then what it saw, and half of what it had gained on
+// top, since a jump begins anywhere between two looks.
 func (l *load) expected() float64 {
 	now, before := l.rates[len(l.rates)-1], l.rates[len(l.rates)-2]
 	if now.latest-before.level <= surprise*l.noise() {
 		return now.level
 	}
-	return max(now.level, now.latest+max(0, now.latest-before.latest))
+	return max(now.level, now.latest+max(0, now.latest-before.latest)/2)
 }
 
 // noise returns by how much a look leaves the level before it, one standard

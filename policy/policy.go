@@ -11,6 +11,8 @@
 package policy
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -38,6 +40,17 @@ type Sight struct {
 	// Arrived and Consumed are records per second over the last minute, as told by
 	// the replicas and the log; 0 where the policy reads the Estimate.
 	Arrived, Consumed float64
+}
+
+// consumption returns what is read from a partition per second.
+func (s *Sight) consumption(topic string, id int32) float64 {
+	i, found := slices.BinarySearchFunc(s.Estimate.Partitions, id, func(p tidemark.PartitionEstimate, id int32) int {
+		return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.ID, id))
+	})
+	if !found {
+		return 0
+	}
+	return s.Estimate.Partitions[i].Consumption.PerSecond
 }
 
 // Limits are the bounds of the size; a policy never leaves them.

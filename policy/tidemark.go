@@ -43,7 +43,7 @@ const (
 	enoughFor       = 10 * time.Minute // that a smaller size must have sufficed
 	quiet           = time.Minute      // after a rebalance
 	lead            = 90 * time.Second // until replicas that are asked for now take part
-	worthwhile      = 0.1              // of the replicas; a smaller saving is not worth a rebalance
+	worthwhile      = 0.15             // of the replicas; a smaller saving is not worth a rebalance
 	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
 )
 
@@ -99,22 +99,42 @@ func proven(capacity tidemark.Rate) bool { return capacity.Error < capacity.PerS
 
 // grow returns the size that meets the target if the present one is too small.
 func (p *Tidemark) grow(s Sight) (replicas int, because string) {
-	capacity := s.Estimate.ReplicaCapacity
+	settled := s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet
 	utilisation := p.options.Target.Utilisation
 	w := p.work(s, p.load.expected())
 	late := behind(s.Estimate.State)
-	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity.PerSecond
-	tooLate := late && s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet && !p.inTime(w, s.Wanted, capacity.PerSecond)
-	p.tried = p.tried || tooLate || proven(capacity)
+	capacity := s.Estimate.ReplicaCapacity.PerSecond
+	if s.Estimate.State == tidemark.Growing && settled {
+		capacity = min(capacity, fastest(s))
+	}
+	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity
+	tooLate := late && settled && !p.inTime(w, s.Wanted, capacity)
+	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}
 	for n := s.Wanted + 1; n <= s.Limits.Max; n++ {
-		if w.busiest(n).arrivals <= utilisation*capacity.PerSecond && (!late || p.inTime(w, n, capacity.PerSecond)) {
-			return n, p.says(w, n, capacity.PerSecond)
+		if w.busiest(n).arrivals <= utilisation*capacity && (!late || p.inTime(w, n, capacity)) {
+			return n, p.says(w, n, capacity)
 		}
 	}
-	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, capacity.PerSecond)
+	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, capacity)
+}
+
+// fastest returns what the fastest member reads per second. While records wait at
+// somebody who reads without a break, no replica can do more.
+func fastest(s Sight) float64 {
+	most := 0.0
+	for _, m := range s.Group.Members {
+		sum := 0.0
+		for _, a := range m.Assigned {
+			for _, id := range a.Partitions {
+				sum += s.consumption(a.Topic, id)
+			}
+		}
+		most = max(most, sum)
+	}
+	return most
 }
 
 // most returns the smallest size from which on more replicas do not make the
@@ -132,13 +152,13 @@ func (p *Tidemark) says(w work, n int, capacity float64) string {
 	return fmt.Sprintf("with %d replicas the busiest has %.0f/s of %.0f/s to do", n, w.busiest(n).arrivals, capacity)
 }
 
-// inTime says that the backlog of every consumer is small or soon gone: it holds
-// for half the time a record may wait, or is gone within that time.
+// inTime says that the backlog of every consumer is small or soon gone: it is read
+// in half the time that a record may wait, or gone within twice that time net of
+// arrivals.
 func (p *Tidemark) inTime(w work, replicas int, capacity float64) bool {
 	b := w.busiest(replicas)
-	soon := min(p.options.TimeLag, p.options.Target.Drain).Seconds()
-	backlog := b.backlog
-	return backlog <= capacity*soon/2 || backlog <= (capacity-b.arrivals)*soon
+	soon := min(2*p.options.TimeLag, p.options.Target.Drain).Seconds()
+	return b.backlog <= capacity*p.options.TimeLag.Seconds()/2 || b.backlog <= (capacity-b.arrivals)*soon
 }
 
 // behind says that there is more lag than what is in flight.
@@ -159,7 +179,7 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return s.Wanted, "not caught up: " + s.Estimate.Because
 	case s.Ready != s.Wanted || len(s.Group.Members) != s.Ready:
 		return s.Wanted, "replicas are starting or leaving"
-	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) < restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:
+	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) <= restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:
 		return s.Wanted, "changed lately"
 	case !p.load.remembers(enoughFor):
 		return s.Wanted, "not seen for long enough"

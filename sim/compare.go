@@ -23,10 +23,6 @@ type Result struct {
 	Reversals        int // changes that took the one before back within 15 minutes
 }
 
-// excuse is for how long after a jump above the bound records may still be late:
-// the default time within which a backlog shall be gone. Source: contracts.md 8.
-const excuse = 600
-
 // Entrants are the policies that are compared. The incumbents get their defaults
 // and the settings that suited them best.
 func Entrants() []Entrant {
@@ -60,11 +56,12 @@ func Compare(entrants []Entrant, partitions int, seed uint64) []Result {
 	var results []Result
 	for _, s := range Scenarios(partitions, seed) {
 		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
-		bound := simulate(s, Entrant{New: newQuickest})
+		l := newLoad(s)
+		excused := l.beyond()
 		best := simulate(s, Entrant{New: newClairvoyant})
 		for _, e := range entrants {
 			r := simulate(s, e)
-			late, avoidable := minutesLate(r, largest, bound)
+			late, avoidable := minutesLate(r, largest, excused)
 			results = append(results, Result{
 				Policy: e.Name, Scenario: s.Name, Winnable: s.Winnable, Seed: seed,
 				Late: late, Avoidable: avoidable, P95: r.quantile(0.95), P99: r.quantile(0.99),
@@ -77,18 +74,14 @@ func Compare(entrants []Entrant, partitions int, seed uint64) []Result {
 }
 
 // minutesLate counts what was late with r and in time with the largest size, and of
-// this what no quickest reaction excuses.
-func minutesLate(r, largest, bound run) (late, avoidable float64) {
-	excused := -1
+// this what is not excused.
+func minutesLate(r, largest run, excused []bool) (late, avoidable float64) {
 	for t := range r.late {
-		if bound.late[t] > tooLate {
-			excused = t + excuse
-		}
 		if r.late[t] <= tooLate || largest.late[t] > tooLate {
 			continue
 		}
 		late += 1.0 / 60
-		if t > excused {
+		if !excused[t] {
 			avoidable += 1.0 / 60
 		}
 	}

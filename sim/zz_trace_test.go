@@ -45,3 +45,30 @@ func TestTrace(t *testing.T) {
 		}
 	}
 }
+
+func TestQuick(t *testing.T) {
+	parts, _ := strconv.Atoi(os.Getenv("QUICK"))
+	if parts == 0 {
+		t.Skip()
+	}
+	seed, _ := strconv.Atoi(os.Getenv("SEED"))
+	var sum [6]float64
+	n := 0.0
+	for _, s := range Scenarios(parts, uint64(max(1, seed))) {
+		if !s.Winnable {
+			continue
+		}
+		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
+		l := newLoad(s)
+		best := simulate(s, Entrant{New: newClairvoyant})
+		r := simulate(s, Entrant{Estimates: true, New: func(*Scenario) policy.Policy { return policy.New(policy.Options{TimeLag: tooLate * time.Second}) }})
+		late, avoid := minutesLate(r, largest, l.beyond())
+		row := [6]float64{late, avoid, r.hours / best.hours, float64(r.actions), float64(r.rebalances), float64(r.reversals)}
+		for i := range row {
+			sum[i] += row[i]
+		}
+		n++
+		fmt.Printf("%-14s late %5.1f avoid %5.1f ×cl %5.2f act %3.0f reb %3.0f rev %2.0f\n", s.Name, row[0], row[1], row[2], row[3], row[4], row[5])
+	}
+	fmt.Printf("%-14s late %5.1f avoid %5.1f ×cl %5.2f act %4.1f reb %4.1f rev %3.1f\n", "MEAN", sum[0]/n, sum[1]/n, sum[2]/n, sum[3]/n, sum[4]/n, sum[5]/n)
+}
