@@ -55,6 +55,10 @@ type Log struct {
 	Start, End       int64     // first offset kept, and one past the last visible record (the high watermark); Unseen
 	At               time.Time // when the leader told End
 	Reason           Reason    // why Start or End may be old or Unseen
+	// Held says since when an open transaction stops those who read committed
+	// records only at Stable, before End. Zero: none does, or none was seen yet.
+	Held   time.Time
+	Stable int64
 }
 
 // Group is a consumer group and who is in it.

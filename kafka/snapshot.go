@@ -122,7 +122,7 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 			p.Committed = tidemark.Unseen // it may have been committed since
 		}
 		p.Finished = r.finished(&p)
-		p.Reason = judge(&p, blind, log.reason())
+		p.Reason = l.judge(&p, blind, log)
 		to = append(to, p)
 	}
 	l.compareBirths(to[from:], t, r)
@@ -144,18 +144,21 @@ func (r *reading) unseen(to []tidemark.Partition, group, topic string, from int,
 }
 
 // judge says what is the matter with a partition, what was not seen first.
-func judge(p *tidemark.Partition, group, log tidemark.Reason) tidemark.Reason {
+// A transaction counts as open when a former look has seen it.
+func (l *look) judge(p *tidemark.Partition, group tidemark.Reason, log *partitionLog) tidemark.Reason {
 	switch {
 	case group != tidemark.Fine:
 		return group
-	case log != tidemark.Fine:
-		return log
+	case log.reason() != tidemark.Fine:
+		return log.reason()
 	case p.Committed == tidemark.Uncommitted:
 		return tidemark.NeverCommitted
 	case p.Committed > p.LogEnd:
 		return tidemark.Truncated
 	case p.Committed < p.LogStart:
 		return tidemark.OvertakenByRetention
+	case p.Committed < p.LogEnd && p.Committed >= log.Stable && !log.Held.IsZero() && log.Held.Before(l.began):
+		return tidemark.OpenTransaction
 	}
 	return tidemark.Fine
 }

@@ -40,6 +40,8 @@ type topic struct {
 type partitionLog struct {
 	tidemark.Log
 	start, end tidemark.Reason // why Start or End is not from this look
+	stable     tidemark.Reason // Unreachable: to be asked for
+	heldAt     int64           // where Held began
 }
 
 func (p *partitionLog) reason() tidemark.Reason {
@@ -202,7 +204,7 @@ func (l *look) learn(told *kmsg.MetadataResponseTopic, former map[string]*topic)
 			*t = *was
 		}
 		t.denied = true
-		t.forget()
+		t.forget(false)
 		l.cluster.topics[name] = t
 	default:
 		l.cluster.stale = true
@@ -253,7 +255,7 @@ func (l *look) sortTopics() {
 // by now, the metadata is asked for once more and the new leaders too.
 func (l *look) readLogs(ctx context.Context) {
 	for _, t := range l.cluster.sorted {
-		t.forget()
+		t.forget(l.refreshed)
 		l.cluster.stale = l.cluster.stale || errors.Is(t.failed, kerr.LeaderNotAvailable) // one may be elected any moment
 	}
 	l.moved.Store(false)
@@ -270,54 +272,81 @@ func (l *look) readLogs(ctx context.Context) {
 	l.each(ctx, l.readLogsOf)
 }
 
-// forget marks every log as not seen: unseen until told.
-func (t *topic) forget() {
+// forget marks every log as not seen: unseen until told. Where readers of committed
+// records stop is asked in each look of topics that held some in the last one, and
+// now and then of all.
+func (t *topic) forget(all bool) {
 	t.failed = nil
+	all = all || slices.ContainsFunc(t.logs, func(p partitionLog) bool { return !p.Held.IsZero() })
 	unseen := tidemark.Unreachable
 	if t.denied {
 		unseen, t.failed = tidemark.Denied, kerr.TopicAuthorizationFailed
 	}
 	for i := range t.logs {
-		t.logs[i].start, t.logs[i].end = unseen, unseen
+		t.logs[i].start, t.logs[i].end, t.logs[i].stable = unseen, unseen, tidemark.Fine
+		t.logs[i].Stable = tidemark.Unseen
+		if all {
+			t.logs[i].stable = unseen
+		}
 		if t.logs[i].Leader < 0 && !t.denied {
 			t.failed = kerr.LeaderNotAvailable
 		}
 	}
 }
 
-// The two questions about a log, as ListOffsets puts them.
+// question is what a leader is asked about a log.
+type question uint8
+
 const (
-	earliest int64 = -2
-	latest   int64 = -1
+	begin  question = iota // the first offset kept
+	stable                 // where readers of committed records stop
+	end                    // the high watermark
 )
 
-// readLogsOf asks for the begins first: an end read later is never before them.
+// readLogsOf asks for the ends last: what is read earlier is never beyond them.
 func (l *look) readLogsOf(ctx context.Context, b *broker) {
-	for _, question := range []int64{earliest, latest} {
-		req := l.question(b.ID, question)
-		if len(req.Topics) == 0 {
-			continue
-		}
-		resp, err := l.ask(ctx, b, req)
-		if err != nil {
-			return
-		}
-		now := time.Now()
-		for i := range resp.(*kmsg.ListOffsetsResponse).Topics {
-			l.hear(&resp.(*kmsg.ListOffsetsResponse).Topics[i], b.ID, question, now)
-		}
+	var asking sync.WaitGroup
+	for _, q := range []question{begin, stable} {
+		asking.Go(func() { l.readEnds(ctx, b, q) })
+	}
+	asking.Wait()
+	if b.failed == nil {
+		l.readEnds(ctx, b, end)
 	}
 }
 
-// question asks a leader about all its logs that this look has not seen yet.
-func (l *look) question(leader int32, question int64) *kmsg.ListOffsetsRequest {
+func (l *look) readEnds(ctx context.Context, b *broker, q question) {
+	req := l.ends(b.ID, q)
+	if len(req.Topics) == 0 {
+		return
+	}
+	resp, err := l.ask(ctx, b, req)
+	if err != nil {
+		return
+	}
+	now := time.Now()
+	for i := range resp.(*kmsg.ListOffsetsResponse).Topics {
+		l.hear(&resp.(*kmsg.ListOffsetsResponse).Topics[i], b.ID, q, now)
+	}
+}
+
+// ends asks a leader about all its logs that this look has not seen yet.
+func (l *look) ends(leader int32, q question) *kmsg.ListOffsetsRequest {
 	req := l.listOffsets()
+	timestamp := int64(-1) // the latest
+	switch q {
+	case begin:
+		timestamp = -2
+	case stable:
+		req.IsolationLevel = 1 // read committed
+	case end:
+	}
 	for _, t := range l.cluster.sorted {
 		about := kmsg.NewListOffsetsRequestTopic()
 		for i := range t.logs {
-			if log := &t.logs[i]; log.Leader == leader && *log.about(question) == tidemark.Unreachable {
+			if log := &t.logs[i]; log.Leader == leader && *log.about(q) == tidemark.Unreachable {
 				p := kmsg.NewListOffsetsRequestTopicPartition()
-				p.Partition, p.Timestamp = log.ID, question
+				p.Partition, p.Timestamp = log.ID, timestamp
 				about.Partitions = append(about.Partitions, p)
 			}
 		}
@@ -336,14 +365,29 @@ func (l *look) listOffsets() *kmsg.ListOffsetsRequest {
 	return req
 }
 
-func (p *partitionLog) about(question int64) *tidemark.Reason {
-	if question == earliest {
+func (p *partitionLog) about(q question) *tidemark.Reason {
+	switch q {
+	case begin:
 		return &p.start
+	case stable:
+		return &p.stable
+	case end:
 	}
 	return &p.end
 }
 
-func (l *look) hear(told *kmsg.ListOffsetsResponseTopic, leader int32, question int64, now time.Time) {
+// hold notes since when readers of committed records are held where they are. A
+// transaction that ends between two looks moves them on.
+func (p *partitionLog) hold(now time.Time) {
+	switch {
+	case p.Stable < 0 || p.Stable >= p.End: // nobody asked, or nobody is held
+		p.Held = time.Time{}
+	case p.Held.IsZero() || p.heldAt != p.Stable:
+		p.Held, p.heldAt = now, p.Stable
+	}
+}
+
+func (l *look) hear(told *kmsg.ListOffsetsResponseTopic, leader int32, q question, now time.Time) {
 	t := l.cluster.topics[nameOf(told.Topic)]
 	if t == nil {
 		return
@@ -359,14 +403,17 @@ func (l *look) hear(told *kmsg.ListOffsetsResponseTopic, leader int32, question 
 		if err == nil && p.Offset < 0 {
 			err = kerr.OffsetNotAvailable
 		}
-		*log.about(question) = reasonOf(err)
+		*log.about(q) = reasonOf(err)
 		switch {
 		case err != nil:
 			failed = err
-		case question == earliest:
+		case q == begin:
 			log.Start = p.Offset
+		case q == stable:
+			log.Stable = p.Offset
 		default:
 			log.End, log.At = p.Offset, now
+			log.hold(now)
 		}
 	}
 	if failed != nil {
