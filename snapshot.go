@@ -25,10 +25,13 @@ type Snapshot struct {
 }
 
 // Broker is one member of the cluster. Up says whether it answered in this look.
+// One that has left stays for a while: a broker that is gone shall not look as if
+// there had never been one.
 type Broker struct {
 	ID      int32
-	Address string // host:port
-	Up      bool
+	Address string    // host:port
+	Up      bool      // false also once it has left
+	Left    time.Time // when the cluster no longer named it; zero: it is a member
 }
 
 // RequestCount is how many requests of one API the cluster was sent since its

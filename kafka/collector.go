@@ -23,8 +23,8 @@ const (
 	// they are asked for again, unless an answer shows earlier that they changed.
 	keepMetadata = 30 * time.Second
 	// keepUnseen is how long a group that nobody lists stays in snapshots with its
-	// last known commits while some broker does not answer: longer than a broker
-	// takes to restart.
+	// last known commits while some broker does not answer, and a broker that left
+	// stays as one that is down: longer than a broker takes to restart.
 	keepUnseen = 10 * time.Minute
 )
 

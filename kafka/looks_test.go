@@ -211,11 +211,33 @@ func TestBrokerThatDiesTakesNothingAwayForLong(t *testing.T) {
 
 		s = look(t, c)
 
-		check(t, "brokers", len(s.Brokers), 2)
+		check(t, "up", up(s), map[int32]bool{0: true, 1: false, 2: true})
 		for i := range 9 {
 			check(t, "lags", lags(s, fmt.Sprint("group-", i)), "3 3 3 3")
 		}
 		check(t, "gaps", gaps(s), "")
+	})
+}
+
+func TestBrokerThatLeftIsListedForAWhile(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 10)
+		c := w.collector()
+		look(t, c)
+		if err := w.cluster.RemoveNode(1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		look(t, c)
+		s := look(t, c)
+		check(t, "left", !s.Brokers[1].Left.IsZero(), true)
+		check(t, "up", up(s), map[int32]bool{0: true, 1: false, 2: true})
+		check(t, "gaps", gaps(s), "")
+		for range 50 {
+			time.Sleep(15 * time.Second)
+			look(t, c)
+		}
+		check(t, "up, a quarter of an hour later", up(look(t, c)), map[int32]bool{0: true, 2: true})
 	})
 }
 

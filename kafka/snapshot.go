@@ -44,6 +44,8 @@ func (l *look) brokersSeen() []tidemark.Broker {
 			l.gap(tidemark.Unreachable, b.failed, "groups and logs of broker %d", b.ID)
 		}
 	}
+	brokers = append(brokers, l.cluster.left...)
+	slices.SortFunc(brokers, byID)
 	return brokers
 }
 

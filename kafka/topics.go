@@ -22,6 +22,7 @@ type cluster struct {
 	at      time.Time // when all of it was told
 	stale   bool      // something since then contradicts it
 	brokers []tidemark.Broker
+	left    []tidemark.Broker // were members not long ago
 	topics  map[string]*topic // by name, of those that the filter chooses
 	sorted  []*topic          // the same, by name
 	absent  map[string]bool   // topics that groups have commits on and that do not exist
@@ -70,7 +71,7 @@ func (l *look) refresh(ctx context.Context) {
 		l.gap(tidemark.Unreachable, err, "brokers and topics")
 		return
 	}
-	l.cluster.brokers = brokersOf(told)
+	l.meetMembers(brokersOf(told))
 	former := l.cluster.topics
 	l.cluster.topics = make(map[string]*topic, len(told.Topics))
 	l.cluster.absent = map[string]bool{}
@@ -178,8 +179,25 @@ func brokersOf(told *kmsg.MetadataResponse) []tidemark.Broker {
 	for i, b := range told.Brokers {
 		brokers[i] = tidemark.Broker{ID: b.NodeID, Address: net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))}
 	}
-	slices.SortFunc(brokers, func(a, b tidemark.Broker) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(brokers, byID)
 	return brokers
+}
+
+func byID(a, b tidemark.Broker) int { return cmp.Compare(a.ID, b.ID) }
+
+// meetMembers takes up who belongs to the cluster, and keeps who did until recently.
+func (l *look) meetMembers(members []tidemark.Broker) {
+	is := func(b tidemark.Broker) bool {
+		return slices.ContainsFunc(members, func(m tidemark.Broker) bool { return m.ID == b.ID })
+	}
+	for _, b := range l.cluster.brokers {
+		b.Left = l.began
+		l.cluster.left = append(l.cluster.left, b)
+	}
+	l.cluster.left = slices.DeleteFunc(l.cluster.left, func(b tidemark.Broker) bool {
+		return is(b) || l.began.Sub(b.Left) > keepUnseen
+	})
+	l.cluster.brokers = members
 }
 
 // learn takes up what a broker told about one topic. What was seen of its log

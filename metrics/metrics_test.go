@@ -180,6 +180,17 @@ func TestClusterNeverSeenHasOneGapAndNoAge(t *testing.T) {
 	absent(t, v, "tidemark_look_age_seconds", "kafka_brokers")
 }
 
+func TestBrokerThatLeftIsDownAndNoMember(t *testing.T) {
+	o := orders()
+	o.Snapshot.Brokers = append(o.Snapshot.Brokers, tidemark.Broker{ID: 3, Address: "kafka-3:9092", Left: noon})
+	v := view(o)
+	has(t, v, "kafka_brokers", "", 2)
+	has(t, v, "tidemark_broker_up", "broker=3", 0)
+	if got, want := len(values(t, v, "kafka_broker_info")), 2; got != want {
+		t.Errorf("%d brokers have an info, want %d", got, want)
+	}
+}
+
 func TestDrainIsAbsentUnlessItEnds(t *testing.T) {
 	o := orders()
 	has(t, view(o), "tidemark_group_drain_seconds", "consumergroup=billing quantile=0.9", 360)

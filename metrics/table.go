@@ -41,7 +41,7 @@ func counter(name, unit, help string, walk walk, labels ...string) row {
 func clusterRows() []row {
 	return []row{
 		gauge("kafka_brokers", "brokers", "Number of Brokers in the Kafka Cluster.",
-			each(clusters, func(l *look) (float64, bool) { return float64(len(l.Snapshot.Brokers)), true })),
+			each(clusters, func(l *look) (float64, bool) { return l.members(), true })),
 		gauge("kafka_broker_info", "", "Information about the Kafka Broker.",
 			each(brokers, always), "id", "address"),
 	}

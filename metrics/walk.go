@@ -142,11 +142,26 @@ func clusters(now moment) iter.Seq2[*tidemark.Series, *look] {
 	}
 }
 
+// members counts the brokers that belong to the cluster.
+func (l *look) members() float64 {
+	n := 0
+	for _, b := range l.Snapshot.Brokers {
+		if b.Left.IsZero() {
+			n++
+		}
+	}
+	return float64(n)
+}
+
+// brokers yields those that belong to the cluster.
 func brokers(now moment) iter.Seq2[*tidemark.Series, *tidemark.Broker] {
 	return func(yield func(*tidemark.Series, *tidemark.Broker) bool) {
 		for series, l := range clusters(now) {
 			for i := range l.Snapshot.Brokers {
 				b := &l.Snapshot.Brokers[i]
+				if !b.Left.IsZero() {
+					continue
+				}
 				series.More = [3]tidemark.Label{{Name: "id", Value: strconv.Itoa(int(b.ID))}, {Name: "address", Value: b.Address}}
 				if !yield(series, b) {
 					return
