@@ -11,7 +11,7 @@ type service struct {
 	proven  tidemark.Rate // mean over saturated windows
 	windows int           // how many
 	at      int64         // the end of the latest
-	best    float64       // the most one replica read, saturated or not
+	best    float64       // the most one replica read for some looks, saturated or not
 	streaks map[uint32]streak
 }
 
@@ -40,7 +40,7 @@ func (s *service) observe(c *crew, now int64, w windows) {
 		t := &c.tides[i]
 		out := t.out(w.short, w)
 		if out.Error < out.PerSecond/5 { // one odd commit is no best rate
-			s.best = max(s.best, out.PerSecond)
+			s.best += max(0, out.PerSecond-s.best) / 4
 		}
 		if !t.saturated(out, w) {
 			continue

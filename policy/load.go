@@ -85,6 +85,11 @@ func (l *load) expected() float64 {
 	return max(now.level, now.latest+max(0, now.latest-before.latest)/2)
 }
 
+// rise returns by how much the level rose in the time remembered, at least 0.
+func (l *load) rise() float64 {
+	return max(0, l.rates[len(l.rates)-1].level-l.rates[0].level)
+}
+
 // noise returns by how much a look leaves the level before it, one standard
 // deviation: 1.48 times the median, which a jump does not change.
 func (l *load) noise() float64 {

@@ -28,6 +28,7 @@ type Options struct {
 type Tidemark struct {
 	options Options
 	load    load
+	able    ability
 	tried   bool // a replica was seen with more to do than it could
 	grew    time.Time
 	shrank  time.Time
@@ -43,7 +44,8 @@ const (
 	enoughFor       = 10 * time.Minute // that a smaller size must have sufficed
 	quiet           = time.Minute      // after a rebalance
 	lead            = 90 * time.Second // until replicas that are asked for now take part
-	worthwhile      = 0.15             // of the replicas; a smaller saving is not worth a rebalance
+	few             = 4                // replicas of which none is spared to try what one can do
+	worthwhile      = 0.2              // of the replicas; a smaller saving is not worth a rebalance
 	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
 )
 
@@ -69,6 +71,7 @@ func (p *Tidemark) Decide(s Sight) Decision {
 		hold.Because = "not enough looks yet to know what arrives and what a replica can do"
 		return hold
 	}
+	p.able.observe(s.Estimate.ReplicaCapacity)
 	if n, why := p.grow(s); n > hold.Replicas {
 		p.grew = s.At
 		return Decision{Replicas: n, Because: why}
@@ -102,13 +105,13 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	settled := s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet
 	utilisation := p.options.Target.Utilisation
 	w := p.work(s, p.load.expected())
-	late := behind(s.Estimate.State)
-	capacity := s.Estimate.ReplicaCapacity.PerSecond
+	late := behind(s.Estimate.State) || p.old(s)
 	if s.Estimate.State == tidemark.Growing && settled {
-		capacity = min(capacity, fastest(s))
+		p.able.fell(s.At, fastest(s))
 	}
+	capacity := p.able.at(s.At)
 	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity
-	tooLate := late && settled && !p.inTime(w, s.Wanted, capacity)
+	tooLate := settled && (p.old(s) || late && !p.inTime(w, s.Wanted, capacity))
 	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
@@ -161,6 +164,14 @@ func (p *Tidemark) inTime(w work, replicas int, capacity float64) bool {
 	return b.backlog <= capacity*p.options.TimeLag.Seconds()/2 || b.backlog <= (capacity-b.arrivals)*soon
 }
 
+// old says that on some partition records have waited for half as long as they may.
+// Where a replica reads one partition in turn with others, the hottest falls behind
+// while all together seem in flight.
+func (p *Tidemark) old(s Sight) bool {
+	t := s.Estimate.TimeLag
+	return t.Known && t.Value-t.Error > p.options.TimeLag/2
+}
+
 // behind says that there is more lag than what is in flight.
 func behind(state tidemark.State) bool {
 	switch state {
@@ -184,16 +195,16 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 	case !p.load.remembers(enoughFor):
 		return s.Wanted, "not seen for long enough"
 	}
-	capacity := s.Estimate.ReplicaCapacity
 	w := p.work(s, p.load.most(enoughFor))
 	if !p.tried {
 		return p.try(w, s)
 	}
-	n := smallest(w, s, p.options.Target.Utilisation*capacity.PerSecond)
+	capacity := p.able.at(s.At)
+	n := smallest(w, s, p.options.Target.Utilisation*capacity)
 	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
-		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity.PerSecond)
+		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity)
 	}
-	return n, "enough: " + p.says(w, n, capacity.PerSecond)
+	return n, "enough: " + p.says(w, n, capacity)
 }
 
 // smallest returns the smallest size whose busiest replica has no more to do.
@@ -211,7 +222,7 @@ func smallest(w work, s Sight, perSecond float64) int {
 func (p *Tidemark) try(w work, s Sight) (replicas int, because string) {
 	shown := s.Estimate.ReplicaCapacity.PerSecond
 	n := smallest(w, s, beyondShown*shown)
-	if n == s.Wanted && n > s.Limits.Min {
+	if n == s.Wanted && n > few {
 		n--
 	}
 	return n, "to see what a replica can do: " + p.says(w, n, shown)

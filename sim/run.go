@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aetherlink/tidemark/capacity"
+	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/policy"
 )
 
@@ -30,10 +31,10 @@ type run struct {
 	sizes      []int // wanted, per look of the day
 }
 
-// simulate lets a policy run a scenario. It begins with a replica per partition, as
-// somebody has it who does not know.
+// simulate lets a policy run a scenario. It begins with twice what the busiest hour
+// takes, as somebody has it who does not know.
 func simulate(s *Scenario, e Entrant) run {
-	w := newWorld(s, s.Partitions)
+	w := newWorld(s, min(s.Partitions, 2*peak/PerReplica))
 	p := e.New(s)
 	looker := newLooker(w, e.Estimates)
 	r := run{late: make([]int, 0, day)}
@@ -78,14 +79,16 @@ type change struct {
 
 // looker looks at the world every 15 s, and loses one look of a hundred.
 type looker struct {
-	world *world
-	model *capacity.Model
+	world   *world
+	history *lag.History
+	model   *capacity.Model
 }
 
 func newLooker(w *world, estimates bool) *looker {
 	l := &looker{world: w}
 	if estimates {
-		l.model = capacity.New(capacity.Options{})
+		l.history = lag.New(lag.Options{Window: time.Hour})
+		l.model = capacity.New(capacity.Options{TimeLag: l.history.TimeLag})
 	}
 	return l
 }
@@ -99,6 +102,7 @@ func (l *looker) look() policy.Sight {
 	snapshot := l.world.snapshot()
 	sight := l.world.sight(snapshot)
 	if l.model != nil {
+		l.history.Observe(snapshot)
 		sight.Estimate = l.model.Observe(snapshot)[0]
 	}
 	return sight

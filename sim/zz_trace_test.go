@@ -72,3 +72,32 @@ func TestQuick(t *testing.T) {
 	}
 	fmt.Printf("%-14s late %5.1f avoid %5.1f ×cl %5.2f act %4.1f reb %4.1f rev %3.1f\n", "MEAN", sum[0]/n, sum[1]/n, sum[2]/n, sum[3]/n, sum[4]/n, sum[5]/n)
 }
+
+func TestLook(t *testing.T) {
+	name := os.Getenv("LOOK")
+	if name == "" {
+		t.Skip()
+	}
+	parts, _ := strconv.Atoi(os.Getenv("PARTS"))
+	from, _ := strconv.ParseFloat(os.Getenv("FROM"), 64)
+	for _, s := range Scenarios(parts, 1) {
+		if s.Name != name {
+			continue
+		}
+		w := newWorld(s, min(s.Partitions, 25))
+		p := policy.New(policy.Options{TimeLag: tooLate * time.Second})
+		looker := newLooker(w, true)
+		for w.now < length {
+			w.second()
+			if !looker.due() {
+				continue
+			}
+			sight := looker.look()
+			d := p.Decide(sight)
+			w.want(d.Replicas)
+			if h := float64(w.now-warmUp) / 3600; h > from && h < from+0.25 {
+				fmt.Printf("%.3fh late %4d wanted %d ready %d state %s lag %d in %.0f±%.0f out %.0f±%.0f μ %.0f: %s | %s\n", h, w.late(), sight.Wanted, sight.Ready, sight.Estimate.State, sight.Estimate.Lag.Records, sight.Estimate.Arrivals.PerSecond, sight.Estimate.Arrivals.Error, sight.Estimate.Consumption.PerSecond, sight.Estimate.Consumption.Error, sight.Estimate.ReplicaCapacity.PerSecond, d.Because, sight.Estimate.Because)
+			}
+		}
+	}
+}

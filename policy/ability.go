@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// ability is what one replica is believed to do, in records per second.
+//
+// A slowdown shows at once, when records fall behind. Its end does not show as long
+// as there are replicas to spare; so what a replica usually does is tried again
+// after an hour, and if it was slow for good, that is the usual from then on.
+type ability struct {
+	usual float64
+	slow  float64
+	until time.Time // slow counts until then
+}
+
+const (
+	slowdown = 0.75 // of the usual; less is no matter of measuring
+	tryAgain = time.Hour
+)
+
+// observe takes in what the model makes of all looks so far.
+func (a *ability) observe(capacity tidemark.Rate) {
+	if capacity.PerSecond > slowdown*a.usual {
+		a.usual = capacity.PerSecond
+	}
+}
+
+// fell takes in what the fastest replica did while records fell behind.
+func (a *ability) fell(at time.Time, perSecond float64) {
+	if perSecond > slowdown*a.usual {
+		return
+	}
+	if since := at.Sub(a.until); since > 0 && since < tryAgain {
+		a.usual = perSecond
+	}
+	a.slow, a.until = perSecond, at.Add(tryAgain)
+}
+
+func (a *ability) at(now time.Time) float64 {
+	if now.Before(a.until) {
+		return min(a.slow, a.usual)
+	}
+	return a.usual
+}
