@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aetherlink/tidemark/config"
 	"github.com/aetherlink/tidemark/drill"
 	"github.com/aetherlink/tidemark/sandbox"
 )
@@ -30,23 +31,62 @@ func drillCommand() *cobra.Command {
 }
 
 func drillListCommand() *cobra.Command {
-	return &cobra.Command{
+	var settings string
+	c := &cobra.Command{
 		Use:   "list",
-		Short: "The drills that come with tidemark",
+		Short: "The drills that come with tidemark, and those of drills.files",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			scripts, err := drill.Builtin()
+			scripts, err := library(settings)
 			for _, s := range scripts {
 				fmt.Fprintf(c.OutOrStdout(), "%-18s %s\n", s.Name, s.Title)
 			}
 			return err
 		},
 	}
+	c.Flags().StringVar(&settings, "config.file", "", "tidemark.yaml that names drills of your own")
+	return c
+}
+
+// library is every drill there is a name for: the built-in ones, and those that a
+// configuration names.
+func library(settings string) ([]*drill.Script, error) {
+	scripts, err := drill.Builtin()
+	if err != nil || settings == "" {
+		return scripts, err
+	}
+	own, err := config.Load(settings, os.Environ())
+	if err != nil {
+		return nil, exit{exitUsage, err}
+	}
+	for _, pattern := range own.Drills.Files {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("drills.files: %s: %w", pattern, err)
+		}
+		for _, file := range files {
+			script, err := read(file)
+			if err != nil {
+				return nil, err
+			}
+			scripts = append(scripts, script)
+		}
+	}
+	return scripts, nil
+}
+
+func read(file string) (*drill.Script, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read a drill: %w", err)
+	}
+	return drill.Parse(file, text)
 }
 
 // drillRun is one call of `drill run`.
 type drillRun struct {
 	real         realWorld
+	settings     string
 	group, topic string
 	speed        float64
 	output, file string
@@ -71,6 +111,7 @@ func drillRunCommand() *cobra.Command {
 	f.StringVar(&d.real.stop, "stop", "", "command that stops all consumers of the group; makes this a drill on a real deployment")
 	f.StringVar(&d.real.start, "start", "", "command that starts them again")
 	f.StringVar(&d.real.scale, "scale", "", "command that scales them to {n}")
+	f.StringVar(&d.settings, "config.file", "", "tidemark.yaml that names drills of your own")
 	f.StringVar(&d.group, "group", "", "consumer group (default: the drill's own)")
 	f.StringVar(&d.topic, "topic", "", "topic to publish to (default: the drill's own)")
 	f.Float64Var(&d.speed, "speed", 30, "how many times faster than the clock the sandbox runs")
@@ -101,14 +142,9 @@ func (d *drillRun) run(c *cobra.Command, name string) error {
 	return errors.Join(d.print(c, report), d.save(report), outcome(report, err))
 }
 
-// script is a built-in drill, or one from a file.
+// script is a drill of the library, or one from a file.
 func (d *drillRun) script(name string) (*drill.Script, error) {
-	script, err := drill.Find(name)
-	if text, readErr := os.ReadFile(name); readErr == nil {
-		script, err = drill.Parse(name, text)
-	} else if strings.ContainsAny(name, "./") && !errors.Is(readErr, fs.ErrNotExist) {
-		err = readErr
-	}
+	script, err := d.named(name)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +155,20 @@ func (d *drillRun) script(name string) (*drill.Script, error) {
 		script.Topic = d.topic
 	}
 	return script, nil
+}
+
+func (d *drillRun) named(name string) (*drill.Script, error) {
+	if strings.ContainsAny(name, "./") {
+		return read(name)
+	}
+	scripts, err := library(d.settings)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(scripts, func(s *drill.Script) bool { return s.Name == name }); i >= 0 {
+		return scripts[i], nil
+	}
+	return drill.Find(name) // which says what was probably meant
 }
 
 func (d *drillRun) carryOut(c *cobra.Command, script *drill.Script) (*drill.Report, error) {
