@@ -12,7 +12,7 @@ import { typing } from './table'
 import { theme, toggleTheme } from './theme'
 
 // What the server answers itself is no page of ours: the browser shall ask for it.
-const ours = /^\/(?!api\/|metrics|federate|healthz|readyz|-\/)/
+const ours = /^\/(?!api\/|runbooks\/|metrics|federate|healthz|readyz|-\/)/
 
 // The tab says how many groups fail, for who has it open behind others.
 effect(() => {

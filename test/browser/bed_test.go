@@ -1,0 +1,220 @@
+// Package browser holds the pages to what people do with them, in a real browser
+// against the whole product: the sandbox's Kafka, the daemon, its rules and its port.
+//
+// Nothing here waits for a time: each step waits for what it makes visible.
+package browser
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/aetherlink/tidemark/sandbox"
+)
+
+// patience is how long a page on a busy machine may take for something that it will do.
+const patience = time.Minute
+
+// missing skips a test that lacks a tool, or fails it where nothing may be skipped.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("TIDEMARK_INTEGRATION") != "" {
+		t.Fatalf("%s; test/tools brings it", what)
+	}
+	t.Skipf("NOT TESTED: %s; test/tools brings it, and TIDEMARK_INTEGRATION=1 insists on it", what)
+}
+
+// openWorld runs the demo five times faster than the clock, so that alerts and
+// estimates are there within seconds.
+func openWorld(t *testing.T) *outage {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := &outage{Listener: listener}
+	world, err := sandbox.Open(t.Context(), sandbox.Options{Listener: port, Speed: 5, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- world.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the sandbox ended: %v", err)
+		}
+		world.Close()
+	})
+	return port
+}
+
+// outage is a port that can be cut off, as when a network fails.
+type outage struct {
+	net.Listener
+
+	mu    sync.Mutex
+	down  bool
+	conns []net.Conn
+}
+
+// Accept returns the next connection that comes while there is no outage.
+func (o *outage) Accept() (net.Conn, error) {
+	for {
+		conn, err := o.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if o.admit(conn) {
+			return conn, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+func (o *outage) admit(conn net.Conn) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.down {
+		o.conns = append(o.conns, conn)
+	}
+	return !o.down
+}
+
+func (o *outage) begin() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down = true
+	for _, conn := range o.conns {
+		_ = conn.Close()
+	}
+	o.conns = nil
+}
+
+func (o *outage) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down = false
+}
+
+func (o *outage) page(path string) string { return "http://" + o.Addr().String() + path }
+
+// openBrowser starts a browser that resolves no name: whatever it asked another
+// host for would fail, and is reported besides.
+func openBrowser(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser is a tool beside Go")
+	}
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		missing(t, "chromium is not here")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.WindowSize(1400, 900), chromedp.WSURLReadTimeout(patience),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
+	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	browser, quit := chromedp.NewContext(allocator)
+	t.Cleanup(quit)
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("start %s: %v", program, err)
+	}
+	return browser
+}
+
+// tab is one tab of the browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// openTab opens a tab that may ask only the given port.
+func openTab(t *testing.T, browser context.Context, port *outage) tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithListener(func(event any) {
+		sent, is := event.(*network.EventRequestWillBeSent)
+		if !is {
+			return
+		}
+		if u, err := url.Parse(sent.Request.URL); err != nil || u.Host != port.Addr().String() && u.Scheme != "data" {
+			t.Errorf("the page asked %s, which is another host", sent.Request.URL)
+		}
+	}))
+	t.Cleanup(cancel)
+	return tab{t, ctx}
+}
+
+func (b tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eval returns what an expression, or its promise, comes to in the page, as JSON.
+func (b tab) eval(expression string) string {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(value)
+}
+
+// await looks until the condition holds in the page.
+func (b tab) await(what, condition string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for b.eval("Boolean("+condition+")") != "true" {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			b.t.Fatalf("waited for %s; the page says:\n%s", what, b.eval("document.body.innerText"))
+		}
+	}
+}
+
+// named is a key with what it writes: its own name, unless it has a longer one.
+func named(key string) input.DispatchKeyEventParams {
+	switch key {
+	case "Enter":
+		return input.DispatchKeyEventParams{Key: key, Text: "\r", WindowsVirtualKeyCode: 13}
+	case "Escape":
+		return input.DispatchKeyEventParams{Key: key, WindowsVirtualKeyCode: 27}
+	}
+	return input.DispatchKeyEventParams{Key: key, Text: key}
+}
+
+// press sends one event per key that goes down, so that a page that takes a key
+// for itself keeps it out of a field, as with a keyboard.
+func (b tab) press(keys ...string) {
+	b.t.Helper()
+	for _, key := range keys {
+		b.do(chromedp.Func(func(ctx context.Context, page *chromedp.Target) error {
+			event := named(key)
+			event.Type = input.DispatchKeyEventTypeKeyDown
+			if _, err := cdp.Call(ctx, page, input.DispatchKeyEvent, event); err != nil {
+				return err
+			}
+			event.Type, event.Text = input.DispatchKeyEventTypeKeyUp, ""
+			_, err := cdp.Call(ctx, page, input.DispatchKeyEvent, event)
+			return err
+		}))
+	}
+}

@@ -1,0 +1,140 @@
+package browser
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestPeopleUseThePages goes through the pages as people do, in one browser.
+func TestPeopleUseThePages(t *testing.T) {
+	browser := openBrowser(t)
+	port := openWorld(t)
+	start := func(t *testing.T, path string) tab {
+		t.Helper()
+		page := openTab(t, browser, port)
+		page.do(chromedp.Navigate(port.page(path)))
+		return page
+	}
+	t.Run("the overview follows the cluster by itself", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the three groups", groups+".length === 3")
+		page.awaitNews()
+	})
+	t.Run("a filter stands in the address and survives a reload", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the three groups", groups+".length === 3")
+		page.press("/")
+		page.press(strings.Split("audit", "")...)
+		page.await("one group left", groups+".length === 1 && location.search === '?q=audit'")
+		page.do(chromedp.Reload())
+		page.await("the same one group", groups+`.length === 1 && document.querySelector('input[type=search]').value === 'audit'`)
+	})
+	t.Run("keys lead from the overview to a group and change the theme", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the three groups", groups+".length === 3")
+		page.press("/")
+		page.await("the filter to have the focus", "document.activeElement.matches('input[type=search]')")
+		page.press("Escape")
+		page.press("j")
+		page.await("the first row", row("0"))
+		page.press("j")
+		page.await("the second row", row("1"))
+		page.press("k")
+		page.await("the first row again", row("0"))
+		page.press("Enter")
+		page.await("a group's page", "location.pathname.startsWith('/groups/') && document.querySelector('main h1')")
+		before := page.eval("document.documentElement.dataset.theme")
+		page.press("t")
+		page.await("the other theme", "document.documentElement.dataset.theme !== "+before)
+	})
+	t.Run("a group's page draws its lag and lists its partitions", func(t *testing.T) {
+		page := start(t, crm)
+		page.await("a chart", "document.querySelector('canvas')?.width > 100")
+		page.await("three partitions", "document.querySelectorAll('tr[data-i] td.committed').length === 3")
+	})
+	t.Run("a lost stream is announced and taken up again", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the stream", connection("live"))
+		port.begin()
+		page.await("the loss to be announced", connection("reconnecting"))
+		port.end()
+		page.await("the stream to be back", connection("live"))
+		page.awaitNews()
+	})
+	for _, theme := range []string{"light", "dark"} {
+		t.Run("everybody can read the pages when they are "+theme, func(t *testing.T) {
+			axe := openAxe(t)
+			page := start(t, "/")
+			page.eval("localStorage.setItem('theme', '" + theme + "')")
+			for path, ready := range readable() {
+				page.do(chromedp.Navigate(port.page(path)))
+				page.await(path+" in "+theme, "document.documentElement.dataset.theme === '"+theme+"' && "+ready)
+				page.do(chromedp.Evaluate[chromedp.Void](axe))
+				page.judge(path)
+			}
+		})
+	}
+}
+
+const (
+	crm    = "/groups/demo/crm-events-sse"
+	groups = "document.querySelectorAll('tr[data-i] td.group')"
+	lags   = "[...document.querySelectorAll('td.lag, tr[data-i] td.flow')].map(cell => cell.innerText).join()"
+)
+
+// awaitNews waits until numbers changed without anybody asking.
+func (b tab) awaitNews() {
+	b.t.Helper()
+	before := b.eval(lags)
+	b.await("other numbers than "+before, lags+" !== "+before)
+}
+
+func row(i string) string {
+	return "document.activeElement.closest('tr[data-i]')?.dataset.i === '" + i + "'"
+}
+
+func connection(word string) string {
+	return "document.querySelector('.connection')?.innerText.includes('" + word + "')"
+}
+
+// readable are the pages and when they show what they are for.
+func readable() map[string]string {
+	return map[string]string{
+		"/":                                 groups + ".length === 3",
+		crm:                                 "document.querySelector('canvas') && document.querySelector('td.committed')",
+		"/alerts":                           "document.querySelector('tr[data-i]')",
+		"/rules":                            "document.querySelector('td.expr')",
+		"/targets":                          "document.querySelector('tr[data-i]')",
+		"/graph?g0.expr=kafka_brokers%20>0": "document.querySelector('canvas')",
+	}
+}
+
+// openAxe reads the program that finds what some people cannot read or reach.
+func openAxe(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "web", "ui", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		missing(t, "axe-core is not in web/ui/node_modules")
+	}
+	return string(text)
+}
+
+// judge reports what axe calls serious or critical.
+func (b tab) judge(path string) {
+	b.t.Helper()
+	var findings []struct{ ID, Help, Where string }
+	answer := b.eval(`axe.run(document, {resultTypes: ['violations']}).then(r => r.violations
+		.filter(v => v.impact === 'serious' || v.impact === 'critical')
+		.flatMap(v => v.nodes.map(n => ({id: v.id, help: v.help, where: n.html + ' ' + n.failureSummary}))))`)
+	if err := json.Unmarshal([]byte(answer), &findings); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, f := range findings {
+		b.t.Errorf("%s: %s (%s): %s", path, f.Help, f.ID, f.Where)
+	}
+}
