@@ -81,7 +81,7 @@ func Open(o Options) (_ *Store, err error) {
 	if s.lock, err = lock(o.Dir); err != nil {
 		return nil, err
 	}
-	db, err := tsdb.Open(o.Dir, o.Log, nil, settings(o.Config), nil)
+	db, err := tsdb.Open(o.Dir, slog.New(quiet{o.Log.Handler()}), nil, settings(o.Config), nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the history in %s: %w", o.Dir, err)
 	}
