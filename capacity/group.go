@@ -16,6 +16,7 @@ type group struct {
 	spans      []span
 	partitions []commits // in the order of Snapshot.Of
 	empty      bool      // had no members at the newest moment
+	roster     uint32    // of whom it consisted then
 	loner      int64     // when a commit last moved although nobody was a member
 	service    service
 }
@@ -37,6 +38,9 @@ func (m *Model) observeGroup(s *tidemark.Snapshot, seen *tidemark.Group) tidemar
 	rows := s.Of(seen.Name)
 	g.match(rows)
 	m.crew.assign(seen.Members, g)
+	if roster := m.crew.roster(); roster != g.roster {
+		g.roster, g.service.streaks = roster, nil
+	}
 	if at := seen.At.UnixNano(); !seen.Reason.Blinds() && at > g.newest() {
 		g.observe(seen, rows, &m.crew, m.windows)
 	}
@@ -176,6 +180,15 @@ func (c *crew) assign(members []tidemark.Member, g *group) {
 
 func (c *crew) of(partition int) *tide     { return &c.tides[c.owners[partition]] }
 func (c *crew) badge(partition int) uint32 { return c.badges[c.owners[partition]] }
+
+// roster returns a number that changes when members come or go. Between two looks
+// then was a rebalance, in which everyone may have paused.
+func (c *crew) roster() (sum uint32) {
+	for _, b := range c.badges {
+		sum += b
+	}
+	return sum
+}
 
 // badgeOf makes a member's id small enough to remember per partition.
 func badgeOf(id string) uint32 {

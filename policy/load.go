@@ -74,20 +74,31 @@ func (l *load) remembers(d time.Duration) bool {
 	return len(l.looks) > 0 && l.looks[len(l.looks)-1].at.Sub(l.looks[0].at) >= d
 }
 
-// expected returns what to be prepared for: the level of five minutes, unless the
-// latest look leaves its noise: then what it saw, and half of what it had gained on
-// top, since a jump begins anywhere between two looks.
+// surprised says that the latest look leaves the noise around the level before it.
+func (l *load) surprised() bool {
+	now, before := l.rates[len(l.rates)-1], l.rates[len(l.rates)-2]
+	return now.latest-before.level > surprise*l.noise()
+}
+
+// expected returns what to be prepared for: the level of five minutes or, after a
+// surprise, what the latest look saw, and half of what it had gained on top, since
+// a jump begins anywhere between two looks.
 func (l *load) expected() float64 {
 	now, before := l.rates[len(l.rates)-1], l.rates[len(l.rates)-2]
-	if now.latest-before.level <= surprise*l.noise() {
+	if !l.surprised() {
 		return now.level
 	}
 	return max(now.level, now.latest+max(0, now.latest-before.latest)/2)
 }
 
-// rise returns by how much the level rose in the time remembered, at least 0.
-func (l *load) rise() float64 {
-	return max(0, l.rates[len(l.rates)-1].level-l.rates[0].level)
+// promised returns what to grow for: what is expected and, if it came slowly, as
+// much more as the level rose in the time remembered, up to a quarter.
+func (l *load) promised() float64 {
+	now := l.rates[len(l.rates)-1].level
+	if l.surprised() {
+		return l.expected()
+	}
+	return now + min(max(0, now-l.rates[0].level), now/4)
 }
 
 // noise returns by how much a look leaves the level before it, one standard

@@ -111,11 +111,12 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	}
 	capacity := p.able.at(s.At)
 	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity
-	tooLate := settled && (p.old(s) || late && !p.inTime(w, s.Wanted, capacity))
+	tooLate := settled && late && p.tooLate(w, s, capacity)
 	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}
+	w = p.work(s, p.load.promised())
 	for n := s.Wanted + 1; n <= s.Limits.Max; n++ {
 		if w.busiest(n).arrivals <= utilisation*capacity && (!late || p.inTime(w, n, capacity)) {
 			return n, p.says(w, n, capacity)
@@ -153,6 +154,16 @@ func (p *Tidemark) most(w work, s Sight) int {
 
 func (p *Tidemark) says(w work, n int, capacity float64) string {
 	return fmt.Sprintf("with %d replicas the busiest has %.0f/s of %.0f/s to do", n, w.busiest(n).arrivals, capacity)
+}
+
+// tooLate says that the present size does not get what waits read in time. While
+// the lag falls the target drain time counts: a change would stop everyone first.
+func (p *Tidemark) tooLate(w work, s Sight, capacity float64) bool {
+	if s.Estimate.State == tidemark.Draining {
+		b := w.busiest(s.Wanted)
+		return b.backlog > (capacity-b.arrivals)*p.options.Target.Drain.Seconds()
+	}
+	return p.old(s) || !p.inTime(w, s.Wanted, capacity)
 }
 
 // inTime says that the backlog of every consumer is small or soon gone: it is read
@@ -200,9 +211,14 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return p.try(w, s)
 	}
 	capacity := p.able.at(s.At)
-	n := smallest(w, s, p.options.Target.Utilisation*capacity)
-	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
+	allowed := p.options.Target.Utilisation * capacity
+	n := smallest(w, s, allowed)
+	least := worthwhile * float64(s.Wanted)
+	if float64(s.Wanted-n) < least {
 		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity)
+	}
+	if now := p.work(s, p.load.most(2*burstOver)); float64(n-smallest(now, s, allowed)) >= least {
+		return s.Wanted, "the load still falls: one change later, not two"
 	}
 	return n, "enough: " + p.says(w, n, capacity)
 }

@@ -23,6 +23,9 @@ func (p *Tidemark) work(s Sight, arrivals float64) work {
 		sum += s.Estimate.Partitions[i].Arrivals.PerSecond
 	}
 	waits := max(0, arrivals-s.Estimate.Consumption.PerSecond) * lead.Seconds()
+	if s.Ready < s.Wanted { // more is on the way than reads now
+		waits = 0
+	}
 	for i := range s.Rows {
 		rate, lag := 0.0, 0.0
 		if e := &s.Estimate.Partitions[i]; e.Reason != tidemark.Stuck {
