@@ -141,7 +141,7 @@ func TestShutdownWaitsForWhatTheBrokersHave(t *testing.T) {
 		asked := make(chan struct{})
 		up := w.goDown()
 		once := sync.OnceFunc(func() { close(asked) })
-		w.set(func(b *brokers) { b.ask = func([]tidemark.Record) { once() } })
+		w.set(func(b *fakeBrokers) { b.ask = func([]tidemark.Record) { once() } })
 		w.commit(w.event("job-1"), w.event("job-1"), w.event("job-1"), w.event("job-1"), w.event("job-1"), w.event("job-1"), w.event("job-1"))
 		<-asked
 		ended := make(chan struct{})
@@ -155,7 +155,7 @@ func TestShutdownWaitsForWhatTheBrokersHave(t *testing.T) {
 		if got, want := w.rows(), int64(2); got != want {
 			w.Errorf("%d rows are left, want %d: what was not begun", got, want)
 		}
-		w.set(func(b *brokers) { b.ask = nil })
+		w.set(func(b *fakeBrokers) { b.ask = nil })
 		w.relay()
 		if repeats := w.awaitAll(); repeats != 0 {
 			w.Errorf("%d records were published twice", repeats)

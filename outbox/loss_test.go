@@ -35,7 +35,7 @@ func TestCrashBeforePublishingIsMadeUpForAfterRestart(t *testing.T) {
 	onBoth(t, func(w *world) {
 		var first *process
 		ready := make(chan struct{})
-		w.set(func(b *brokers) {
+		w.set(func(b *fakeBrokers) {
 			b.ask = func([]tidemark.Record) {
 				<-ready
 				first.die()
@@ -47,7 +47,7 @@ func TestCrashBeforePublishingIsMadeUpForAfterRestart(t *testing.T) {
 		w.write("job-1", 20)
 		w.await("the crash", func() bool { return first.wire.pass("") != nil })
 		first.stop()
-		w.set(func(b *brokers) { b.ask, b.each = nil, nil })
+		w.set(func(b *fakeBrokers) { b.ask, b.each = nil, nil })
 		w.relay()
 		if repeats := w.awaitAll(); repeats != 0 {
 			w.Errorf("%d records were published twice: %v", repeats, w.log())
@@ -103,13 +103,13 @@ func TestBrokersDownForHoursLoseNothing(t *testing.T) {
 // 4, when the client gives up instead of waiting.
 func TestFailingBrokersLoseNothing(t *testing.T) {
 	onBoth(t, func(w *world) {
-		w.set(func(b *brokers) { b.each = func(tidemark.Record) error { return errCut } })
+		w.set(func(b *fakeBrokers) { b.each = func(tidemark.Record) error { return errCut } })
 		relay := w.relay(func(o *outbox.Options) { o.BreakAfter = 2 })
 		w.write("job-1", 10)
 		w.write("job-2", 10)
 		w.await("the relay to say so", func() bool { return len(relay.Troubles()) > 0 })
 		w.pass(w.long)
-		w.set(func(b *brokers) { b.each = nil })
+		w.set(func(b *fakeBrokers) { b.each = nil })
 		if repeats := w.awaitAll(); repeats != 0 {
 			w.Errorf("%d records were published twice", repeats)
 		}
@@ -122,7 +122,7 @@ func TestMissingTopicHaltsItsShardOnly(t *testing.T) {
 	onBoth(t, func(w *world) {
 		const shard = 7
 		lost := inShard(shard, 1)[0]
-		w.set(func(b *brokers) {
+		w.set(func(b *fakeBrokers) {
 			b.each = func(r tidemark.Record) error {
 				if r.Topic == "missing" {
 					return errClosed
@@ -144,7 +144,7 @@ func TestMissingTopicHaltsItsShardOnly(t *testing.T) {
 		if w.kind == outbox.PostgreSQL {
 			return // it takes half a minute to try again
 		}
-		w.set(func(b *brokers) { b.each = nil })
+		w.set(func(b *fakeBrokers) { b.each = nil })
 		if got, most := w.awaitAll(), 2; got > most { // those before it, when it was refused the first time
 			w.Errorf("%d records were published twice, want at most %d: %v", got, most, w.log())
 		}

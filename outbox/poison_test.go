@@ -38,7 +38,7 @@ func (w *world) parked() []outbox.Parked {
 func TestRefusedEventIsParkedAndItsAggregateWaits(t *testing.T) {
 	onBoth(t, func(w *world) {
 		two := inShard(3, 2)
-		w.set(func(b *brokers) { b.each = refuseBad })
+		w.set(func(b *fakeBrokers) { b.each = refuseBad })
 		w.write(two[0], 2)
 		w.writeBad(two[0], 0)
 		w.write(two[0], 2)
@@ -65,7 +65,7 @@ func TestRefusedEventIsParkedAndItsAggregateWaits(t *testing.T) {
 // 6, by another policy.
 func TestRefusedEventAloneIsParkedIfSoSet(t *testing.T) {
 	onBoth(t, func(w *world) {
-		w.set(func(b *brokers) { b.each = refuseBad })
+		w.set(func(b *fakeBrokers) { b.each = refuseBad })
 		w.write("job-1", 2)
 		w.writeBad("job-1", 0)
 		w.write("job-1", 2)
@@ -96,7 +96,7 @@ func TestTooLargeEventIsParkedUnsent(t *testing.T) {
 // 18.
 func TestHaltedShardDoesNotBlockOthers(t *testing.T) {
 	onBoth(t, func(w *world) {
-		w.set(func(b *brokers) { b.each = refuseBad })
+		w.set(func(b *fakeBrokers) { b.each = refuseBad })
 		w.writeBad(inShard(0, 1)[0], 0)
 		for shard := range outbox.Shards {
 			w.write(inShard(shard, 1)[0], 3)
@@ -114,7 +114,7 @@ func TestHaltedShardDoesNotBlockOthers(t *testing.T) {
 func TestNothingUnpublishedIsDeleted(t *testing.T) {
 	onBoth(t, func(w *world) {
 		two := inShard(5, 2)
-		w.set(func(b *brokers) { b.each = refuseBad })
+		w.set(func(b *fakeBrokers) { b.each = refuseBad })
 		first := w.relay()
 		w.writeBad(two[0], 0)
 		w.await("the parked event", func() bool { return len(w.parked()) == 1 })
@@ -122,7 +122,7 @@ func TestNothingUnpublishedIsDeleted(t *testing.T) {
 
 		w.write(two[1], 3)
 		released := make(chan struct{})
-		w.set(func(b *brokers) {
+		w.set(func(b *fakeBrokers) {
 			b.each = nil
 			b.ask = func([]tidemark.Record) {
 				select {

@@ -102,6 +102,31 @@ func (s *server) stop() {
 	_ = os.RemoveAll(filepath.Dir(s.dir))
 }
 
+// standby starts a standby that follows the server until the end of the test.
+func (s *server) standby(t *testing.T) *server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "outbox-standby-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := handOver(dir); err != nil {
+		t.Fatal(err)
+	}
+	other := &server{dir: filepath.Join(dir, "data"), port: port}
+	if err := s.run("pg_basebackup", "-D", other.dir, "-R", "--no-sync", "-c", "fast", "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-U", "postgres"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.stop)
+	return other
+}
+
 func (s *server) url(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }

@@ -56,7 +56,7 @@ func onPostgreSQL(t *testing.T, test func(*world)) {
 // world is a database with an outbox, brokers, and the application that writes.
 type world struct {
 	*testing.T
-	*brokers
+	*fakeBrokers
 	address string
 	kind    outbox.Kind
 	long    time.Duration // what a long time is: in PostgreSQL's tests it passes really
@@ -65,7 +65,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, w *world) *world {
-	w.T, w.brokers, w.written = t, &brokers{}, map[string]int{}
+	w.T, w.fakeBrokers, w.written = t, &fakeBrokers{}, map[string]int{}
 	w.table, _ = w.open()
 	if err := w.table.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func (w *world) run(table *outbox.Table, cable *wire, change ...func(*outbox.Opt
 	stop := sync.OnceFunc(func() {
 		w.Helper()
 		cancel()
-		if err := <-ended; err != nil && !errors.Is(err, errCut) {
+		if err := <-ended; err != nil {
 			w.Errorf("the relay ended with %v", err)
 		}
 	})
@@ -265,8 +265,8 @@ func (w *world) backlog() outbox.Backlog {
 	return b
 }
 
-// brokers take records, unless they are told otherwise.
-type brokers struct {
+// fakeBrokers take records, unless they are told otherwise.
+type fakeBrokers struct {
 	mu    sync.Mutex
 	taken []tidemark.Record
 	down  chan struct{}                   // not nil: closed when they are up again
@@ -274,7 +274,7 @@ type brokers struct {
 	ask   func(records []tidemark.Record) // before they take anything
 }
 
-func (b *brokers) publish(ctx context.Context, records ...tidemark.Record) error {
+func (b *fakeBrokers) publish(ctx context.Context, records ...tidemark.Record) error {
 	b.mu.Lock()
 	down, each, ask := b.down, b.each, b.ask
 	b.mu.Unlock()
@@ -301,30 +301,30 @@ func (b *brokers) publish(ctx context.Context, records ...tidemark.Record) error
 	return nil
 }
 
-func (b *brokers) set(change func(*brokers)) {
+func (b *fakeBrokers) set(change func(*fakeBrokers)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change(b)
 }
 
 // goDown makes the brokers unreachable until up is called.
-func (b *brokers) goDown() (up func()) {
+func (b *fakeBrokers) goDown() (up func()) {
 	down := make(chan struct{})
-	b.set(func(b *brokers) { b.down = down })
+	b.set(func(b *fakeBrokers) { b.down = down })
 	return func() {
-		b.set(func(b *brokers) { b.down = nil })
+		b.set(func(b *fakeBrokers) { b.down = nil })
 		close(down)
 	}
 }
 
-func (b *brokers) records() []tidemark.Record {
+func (b *fakeBrokers) records() []tidemark.Record {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.taken)
 }
 
 // log is what the brokers have, as "aggregate number".
-func (b *brokers) log() []string {
+func (b *fakeBrokers) log() []string {
 	var lines []string
 	for _, r := range b.records() {
 		lines = append(lines, string(r.Key)+" "+string(r.Value))
@@ -332,7 +332,7 @@ func (b *brokers) log() []string {
 	return lines
 }
 
-func (b *brokers) has(line string) bool { return slices.Contains(b.log(), line) }
+func (b *fakeBrokers) has(line string) bool { return slices.Contains(b.log(), line) }
 
 var (
 	errCut    = errors.New("the wire is cut")

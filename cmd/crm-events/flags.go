@@ -48,6 +48,7 @@ func command() *cobra.Command {
 	f.DurationVar(&s.relay.RingAge, "ring.age", 0, "and for how long; 0: 15m")
 	f.DurationVar(&s.relay.Heartbeat, "heartbeat", 0, "a comment after so long without an event; 0: 15s")
 	f.DurationVar(&s.relay.Drain, "drain", 0, "how long streams may take to end on shutdown; 0: 10s")
+	c.AddCommand(outboxCommand())
 	return c
 }
 
