@@ -39,10 +39,14 @@ func (s *Server) group(w http.ResponseWriter, r *http.Request) {
 	m, name := s.now.Load(), Name{r.PathValue("cluster"), r.PathValue("group")}
 	i, found := m.at[name]
 	if !found {
-		problem(w, http.StatusNotFound, fmt.Sprintf("Cluster %q has no group %q that Tidemark can see.", name.Cluster, name.Group))
+		noSuchGroup(w, name)
 		return
 	}
 	answer(w, r, m.detail(m.rows[i].Group))
+}
+
+func noSuchGroup(w http.ResponseWriter, name Name) {
+	problem(w, http.StatusNotFound, fmt.Sprintf("Cluster %q has no group %q that Tidemark can see.", name.Cluster, name.Group))
 }
 
 // detail tells all about one group that is in the moment.
@@ -53,7 +57,7 @@ func (m *moment) detail(row Group) GroupDetail {
 	e, _ := o.Estimate(name.Group)
 	partitions := partitionsOf(o.Snapshot, g, e)
 	return GroupDetail{
-		Object: m.object("Group"), Group: row, Capacity: rateOf(e.ReplicaCapacity), Assignor: g.Assignor,
+		Object: m.object("Group"), Group: row, Explanation: m.load(name).explain(g.Members), Capacity: rateOf(e.ReplicaCapacity), Assignor: g.Assignor,
 		Thresholds: thresholdsOf(m.view.Pipelines, name), Partitions: partitions, Members: membersOf(g, partitions),
 		Alerts: alertsOf(m.view.Alerts, func(n Name) bool { return n == name }),
 		Events: eventsOf(m.view.Events, func(e tidemark.Event) bool { return e.Cluster == name.Cluster && e.Group == name.Group }),

@@ -200,15 +200,67 @@ type GroupList struct {
 // GroupDetail is all about one group.
 type GroupDetail struct {
 	Object
-	Group      Group       `json:"group"`
-	Capacity   Rate        `json:"replicaCapacity"`
-	Assignor   string      `json:"assignor"`
-	Thresholds Thresholds  `json:"thresholds"`
-	Partitions []Partition `json:"partitions"`
-	Members    []Member    `json:"members"`
-	Alerts     []Alert     `json:"alerts"`
-	Events     []Event     `json:"events"`
-	Errors     []Gap       `json:"errors"`
+	Group       Group       `json:"group"`
+	Explanation Explanation `json:"explanation"`
+	Capacity    Rate        `json:"replicaCapacity"`
+	Assignor    string      `json:"assignor"`
+	Thresholds  Thresholds  `json:"thresholds"`
+	Partitions  []Partition `json:"partitions"`
+	Members     []Member    `json:"members"`
+	Alerts      []Alert     `json:"alerts"`
+	Events      []Event     `json:"events"`
+	Errors      []Gap       `json:"errors"`
+}
+
+// Explanation says in words what is wrong, why, and what to do.
+type Explanation struct {
+	Headline string   `json:"headline"`
+	Facts    []Fact   `json:"facts"`
+	Takes    string   `json:"takes"`   // what it takes to meet the target; empty: not known
+	Allows   string   `json:"allows"`  // what the partitions allow, if that is less
+	Options  []Option `json:"options"` // best first
+}
+
+// Fact is one line of an explanation.
+type Fact struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// Option is something that one could do.
+type Option struct {
+	Text    string `json:"text"`
+	Command string `json:"command"` // to type for it; empty: there is none
+}
+
+// Plan is what would be with other replicas, partitions or arrivals, if the load
+// is spread evenly.
+type Plan struct {
+	Object
+	Cluster       string    `json:"cluster"`
+	Group         string    `json:"group"`
+	Replicas      int       `json:"replicas"`
+	ReplicasNow   Number    `json:"replicasNow"`
+	Partitions    int       `json:"partitions"`
+	PartitionsNow int       `json:"partitionsNow"`
+	Backlog       Number    `json:"backlog"`
+	Arrivals      Number    `json:"arrivals"` // records per second, assumed
+	Capacity      Rate      `json:"replicaCapacity"`
+	Together      Number    `json:"together"` // what all replicas read, in records per second
+	Net           Number    `json:"net"`      // together less arrivals
+	Drain         Drain     `json:"drain"`
+	Target        Number    `json:"targetSeconds"`
+	Utilisation   Number    `json:"utilisation"` // how much of a replica the need counts on
+	Needed        Number    `json:"needed"`      // replicas that meet the target
+	Met           bool      `json:"met"`         // the plan meets the target
+	Text          string    `json:"text"`
+	Commands      []Command `json:"commands"` // what to type for it
+}
+
+// Command is a line to type, for those who have the named tool.
+type Command struct {
+	As   string `json:"as"`
+	Text string `json:"text"`
 }
 
 // Thresholds are those of the group's pipeline; null where it sets none.

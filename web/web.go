@@ -120,6 +120,7 @@ func (s *Server) calls() []call {
 		{"GET /api/tidemark/v1/view", "`Summary`: the verdict, totals, clusters, latest events", s.view, false},
 		{"GET /api/tidemark/v1/groups", "`GroupList`: every group of every cluster", s.groups, false},
 		{"GET /api/tidemark/v1/groups/{cluster}/{group}", "`GroupDetail`: one group with partitions, members, alerts, events", s.group, false},
+		{"GET /api/tidemark/v1/groups/{cluster}/{group}/plan", "`Plan`: what would be with `?replicas=6&partitions=6&arrivals=x2&target=10m`, each of which may be left out", s.plan, false},
 		{"GET /api/tidemark/v1/alerts", "`AlertList`: what fires, pends, or was resolved just now", s.alerts, false},
 		{"GET /api/tidemark/v1/stream", "server-sent events: a `Snapshot`, then `Patch` after `Patch`", s.stream, false},
 		{"/healthz", "200 while the process answers; also `/-/healthy`", healthy, true},

@@ -44,27 +44,37 @@ func (a *askFlags) bind(c *cobra.Command) {
 	a.kafkaFlags.bind(c.Flags())
 }
 
+// bindServer is for commands that only a running server can answer.
+func (a *askFlags) bindServer(c *cobra.Command) {
+	c.Flags().StringVar(&a.server, "server", "", "address of a running tidemark, or $TIDEMARK_SERVER (default "+usualServer+")")
+}
+
 // oracle answers questions in the words of our API.
 type oracle struct {
 	base   string
 	client *http.Client
 	says   string // where the answers come from
+	live   bool   // a later answer may differ
+}
+
+// connect finds a running tidemark.
+func (a *askFlags) connect(c *cobra.Command) (oracle, error) {
+	base := strings.TrimSuffix(cmp.Or(a.server, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+	o := running(base)
+	if err := o.reachable(c.Context()); err != nil {
+		return oracle{}, fmt.Errorf("no tidemark answers at %s: %w", base, err)
+	}
+	return o, nil
 }
 
 // oracle is a running server when there is one; otherwise it looks at Kafka a
 // few times and answers through the same pages.
 func (a *askFlags) oracle(c *cobra.Command) (oracle, error) {
-	ctx := c.Context()
-	asked := c.Flags().Changed("kafka.server")
-	a.server = cmp.Or(a.server, os.Getenv("TIDEMARK_SERVER"))
-	if base := strings.TrimSuffix(cmp.Or(a.server, usualServer), "/"); a.server != "" || !asked {
-		o := running(base)
-		err := o.reachable(ctx)
-		if err == nil {
-			return o, nil
-		}
-		if a.server != "" {
-			return oracle{}, fmt.Errorf("no tidemark answers at %s: %w", base, err)
+	named := a.server != "" || os.Getenv("TIDEMARK_SERVER") != ""
+	if named || !c.Flags().Changed("kafka.server") {
+		o, err := a.connect(c)
+		if err == nil || named {
+			return o, err
 		}
 	}
 	return a.look(c)
@@ -72,7 +82,7 @@ func (a *askFlags) oracle(c *cobra.Command) (oracle, error) {
 
 // running is the tidemark at an address.
 func running(base string) oracle {
-	return oracle{base: base, client: http.DefaultClient, says: "from " + base}
+	return oracle{base: base, client: http.DefaultClient, says: "from " + base, live: true}
 }
 
 func (o oracle) reachable(ctx context.Context) error {

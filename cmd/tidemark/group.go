@@ -31,7 +31,7 @@ func groupCommand() *cobra.Command {
 		},
 	}
 	ask.bind(c)
-	bindOutput(c, &output)
+	bindOutput(c, &output, oneForm())
 	return c
 }
 
@@ -40,19 +40,11 @@ func printGroup(c *cobra.Command, o oracle, name, output string) error {
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		body, err := o.raw(c.Context(), path, nil)
-		if err == nil {
-			_, err = c.OutOrStdout().Write(append(body, '\n'))
-		}
-		return err
-	}
 	var g web.GroupDetail
-	if err := o.ask(c.Context(), path, nil, &g); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.ErrOrStderr(), "%s\n\n", o.says)
-	return describe(c, g)
+	return show(c, o, output, path, nil, &g, func() error {
+		fmt.Fprintf(c.ErrOrStderr(), "%s\n\n", o.says)
+		return describe(c, g)
+	})
 }
 
 // find is the API's path of a group, or says which names come close.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,48 +18,79 @@ import (
 func groupsCommand() *cobra.Command {
 	var ask askFlags
 	var output string
+	var watch bool
 	c := &cobra.Command{
 		Use:     "groups",
 		Short:   "All consumer groups: how far behind, how fast, when done",
-		Example: "  tidemark groups\n  tidemark groups --kafka.server=localhost:9092\n  tidemark groups -o json",
+		Example: "  tidemark groups\n  tidemark groups --kafka.server=localhost:9092\n  tidemark groups --watch\n  tidemark groups -o csv",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, err := ask.oracle(c)
 			if err != nil {
 				return err
 			}
+			if watch {
+				return watchGroups(c, o, output)
+			}
 			return printGroups(c, o, output)
 		},
 	}
 	ask.bind(c)
-	bindOutput(c, &output)
+	bindOutput(c, &output, listForms())
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "print them again every 2 s")
 	return c
 }
 
-func bindOutput(c *cobra.Command, output *string) {
-	c.Flags().StringVarP(output, "output", "o", "table", "table or json")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+// interval is how often a watch asks: a running server looks less often, but
+// tells at once.
+const interval = 2 * time.Second
+
+// watchGroups prints the groups again and again; on a terminal in the same place.
+func watchGroups(c *cobra.Command, o oracle, output string) error {
+	if !o.live {
+		return exit{exitUsage, fmt.Errorf("--watch needs a running tidemark, and none was found\n  tidemark serve --kafka.server=localhost:9092")}
+	}
+	for {
+		if output == "table" && terminal(c.OutOrStdout()) {
+			fmt.Fprint(c.OutOrStdout(), "\x1b[H\x1b[2J")
+		}
+		if err := printGroups(c, o, output); err != nil {
+			return err
+		}
+		if err := wait(c.Context(), interval); err != nil {
+			return err
+		}
+	}
 }
 
 func printGroups(c *cobra.Command, o oracle, output string) error {
-	switch output {
-	case "json":
-		body, err := o.raw(c.Context(), "/groups", nil)
-		if err == nil {
-			_, err = c.OutOrStdout().Write(append(body, '\n'))
-		}
-		return err
-	case "table":
-	default:
-		return exit{exitUsage, fmt.Errorf("--output=%s: use table or json", output)}
-	}
 	var list web.GroupList
-	if err := o.ask(c.Context(), "/groups", nil, &list); err != nil {
-		return err
-	}
-	slices.SortStableFunc(list.Groups, func(a, b web.Group) int {
-		return cmp.Or(cmp.Compare(severity(b.State), severity(a.State)), cmp.Compare(b.Lag.Known.Value, a.Lag.Known.Value))
+	return show(c, o, output, "/groups", nil, &list, func() error {
+		slices.SortStableFunc(list.Groups, func(a, b web.Group) int {
+			return cmp.Or(cmp.Compare(severity(b.State), severity(a.State)), cmp.Compare(b.Lag.Known.Value, a.Lag.Known.Value))
+		})
+		switch output {
+		case "jsonl":
+			return jsonLines(c, list.Groups)
+		case "csv":
+			return commaSeparated(c, csvHead(), list.Groups, csvRow)
+		}
+		return listGroups(c, o, list)
 	})
+}
+
+func csvHead() []string {
+	return []string{"cluster", "group", "state", "lag", "time_lag_seconds", "arrivals_per_second", "consumption_per_second", "drain_seconds", "replicas", "replicas_needed", "replicas_useful", "because"}
+}
+
+func csvRow(g web.Group) []string {
+	return []string{
+		g.Cluster, g.Group, string(g.State), exact(g.Lag.Records), exact(g.TimeLag.Seconds), exact(g.Arrivals.PerSecond), exact(g.Consumption.PerSecond),
+		exact(g.Drain.P50), exact(g.Replicas.Have), exact(g.Replicas.Needed), exact(g.Replicas.Useful), g.Because,
+	}
+}
+
+func listGroups(c *cobra.Command, o oracle, list web.GroupList) error {
 	out := c.OutOrStdout()
 	fmt.Fprintf(c.ErrOrStderr(), "%d groups · %s\n\n", len(list.Groups), o.says)
 	if err := groupTable(out, list.Groups); err != nil {

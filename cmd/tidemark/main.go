@@ -89,6 +89,6 @@ func commands() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Errorf("%w\n  all flags: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), serveCommand(), groupsCommand(), groupCommand(), drillCommand(), checkCommand(), generateCommand(), runbookCommand(), simCommand(), versionCommand())
+	root.AddCommand(demoCommand(), serveCommand(), groupsCommand(), groupCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), drillCommand(), checkCommand(), generateCommand(), runbookCommand(), simCommand(), versionCommand())
 	return root
 }

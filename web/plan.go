@@ -1,0 +1,243 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
+)
+
+// What a group is sized for where its pipeline says nothing. Source: contracts.md 8.
+const (
+	usualDrain       = 10 * time.Minute
+	usualUtilisation = 0.7
+)
+
+// plan answers what would be, if.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+	m, name := s.now.Load(), Name{r.PathValue("cluster"), r.PathValue("group")}
+	if _, found := m.at[name]; !found {
+		noSuchGroup(w, name)
+		return
+	}
+	wish, err := wishOf(r.URL.Query())
+	if err != nil {
+		problem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	p := m.load(name).plan(wish)
+	p.Object = m.object("Plan")
+	answer(w, r, p)
+}
+
+// load is what a group has to do and what it does it with.
+type load struct {
+	name     Name
+	estimate tidemark.Estimate
+	topics   []string
+	demand   capacity.Demand
+	target   tidemark.Target
+	service  string // what the group's consumers are probably called where they run
+	broker   string
+}
+
+// load collects what planning starts from. What is caught up has nothing to clear away.
+func (m *moment) load(name Name) load {
+	o, _ := m.view.Observation(name.Cluster)
+	e, found := o.Estimate(name.Group)
+	if !found {
+		g, _ := o.Snapshot.Group(name.Group)
+		e = tidemark.Estimate{State: tidemark.Unknown, Because: "nothing has been estimated yet", Lag: o.Snapshot.Total(g)}
+	}
+	l := load{name: name, estimate: e, service: name.Group, broker: "localhost:9092"}
+	l.demand = capacity.Demand{Arrivals: e.Arrivals.PerSecond, Backlog: float64(e.Lag.Records)}
+	if e.State == tidemark.Idle || e.State == tidemark.CaughtUp {
+		l.demand.Backlog = 0
+	}
+	for _, p := range o.Snapshot.Of(name.Group) {
+		l.topics = append(l.topics, p.Topic)
+	}
+	l.topics = slices.Compact(l.topics) // they are sorted
+	if len(o.Snapshot.Brokers) > 0 {
+		l.broker = o.Snapshot.Brokers[0].Address
+	}
+	if i := slices.IndexFunc(m.view.Pipelines, func(p tidemark.Pipeline) bool { return watches(p, name) }); i >= 0 {
+		l.target = m.view.Pipelines[i].Target
+		l.service = cmp.Or(m.view.Pipelines[i].Scrape.Job, m.view.Pipelines[i].Name)
+	}
+	l.target.Drain = cmp.Or(max(l.target.Drain, 0), usualDrain)
+	l.target.Utilisation = cmp.Or(max(l.target.Utilisation, 0), usualUtilisation)
+	return l
+}
+
+// unknown says why nothing can be planned, or is empty.
+func (l load) unknown() string {
+	switch {
+	case !l.estimate.Lag.Complete:
+		return "not all of the group's lag was seen"
+	case !l.estimate.Arrivals.Known:
+		return "what arrives is not known yet"
+	case !l.estimate.ReplicaCapacity.Known || l.estimate.ReplicaCapacity.PerSecond <= 0:
+		return "what one replica can read is not known yet; it takes a replica at work"
+	}
+	return ""
+}
+
+// need is how many replicas meet the target.
+func (l load) need() int {
+	return capacity.Need(l.demand, l.estimate.ReplicaCapacity.PerSecond, l.target)
+}
+
+// with is what so many replicas read together from so many evenly loaded
+// partitions, and when they would be done.
+func (l load) with(replicas, partitions int) (together tidemark.Rate, drain tidemark.Drain) {
+	times := capacity.Speedup(partitions, replicas)
+	together = l.estimate.ReplicaCapacity
+	together.PerSecond *= times
+	together.Error *= times
+	arrivals := l.estimate.Arrivals
+	arrivals.PerSecond = l.demand.Arrivals
+	return together, capacity.Backlog{Records: l.demand.Backlog, Arrivals: arrivals, Capacity: together}.Drain()
+}
+
+// wish is what somebody would like to change. Zero leaves a thing as it is.
+type wish struct {
+	replicas, partitions int
+	arrivals             func(now float64) float64 // in records per second
+	target               time.Duration
+}
+
+// most is more replicas or partitions than any group has.
+const most = 100_000
+
+func wishOf(q url.Values) (w wish, err error) {
+	count := func(name string) int {
+		text := q.Get(name)
+		n, wrong := strconv.Atoi(cmp.Or(text, "0"))
+		if wrong != nil || n < 0 || n > most || text == "0" {
+			err = errors.Join(err, fmt.Errorf("%s is %q; it must be a whole number from 1 to %d", name, text, most))
+		}
+		return n
+	}
+	w.replicas, w.partitions = count("replicas"), count("partitions")
+	w.arrivals = func(now float64) float64 { return now }
+	if text := q.Get("arrivals"); text != "" {
+		factor, relative := strings.CutPrefix(text, "x")
+		n, wrong := strconv.ParseFloat(factor, 64)
+		if wrong != nil || !(n >= 0 && n <= 1e12) { // the negation refuses NaN too
+			err = errors.Join(err, fmt.Errorf("arrivals is %q; it must be a rate per second, as 14.7, or a factor, as x2", text))
+		}
+		w.arrivals = func(now float64) float64 {
+			if relative {
+				return n * now
+			}
+			return n
+		}
+	}
+	if text := q.Get("target"); text != "" {
+		if w.target, _ = time.ParseDuration(text); w.target < time.Second {
+			err = errors.Join(err, fmt.Errorf("target is %q; it must be a duration of a second or more, as 10m", text))
+		}
+	}
+	return w, err
+}
+
+// plan says what comes of a wish. A wish without replicas gets as many as meet the
+// target, and one without partitions as well as many as those need.
+func (l load) plan(w wish) Plan {
+	l.demand.Arrivals = w.arrivals(l.demand.Arrivals)
+	l.target.Drain = cmp.Or(w.target, l.target.Drain)
+	p := Plan{
+		Cluster: l.name.Cluster, Group: l.name.Group, Target: number(l.target.Drain.Seconds()), Utilisation: number(l.target.Utilisation),
+		PartitionsNow: l.estimate.Lag.Partitions, ReplicasNow: number(l.estimate.Replicas.Have),
+		Capacity: rateOf(l.estimate.ReplicaCapacity), Arrivals: when(l.estimate.Arrivals.Known, l.demand.Arrivals), Commands: []Command{},
+	}
+	if why := l.unknown(); why != "" {
+		p.Replicas, p.Partitions = cmp.Or(w.replicas, l.estimate.Replicas.Have), cmp.Or(w.partitions, p.PartitionsNow)
+		p.Text = "Nothing can be planned: " + why + "."
+		return p
+	}
+	need := l.need()
+	p.Needed, p.Backlog = number(need), number(l.demand.Backlog)
+	p.Replicas, p.Partitions = w.replicas, w.partitions
+	switch {
+	case w.replicas == 0 && w.partitions == 0:
+		p.Replicas, p.Partitions = need, max(need, p.PartitionsNow)
+	case w.replicas == 0:
+		p.Replicas = min(need, w.partitions)
+	case w.partitions == 0:
+		p.Partitions = p.PartitionsNow
+	}
+	together, drain := l.with(p.Replicas, p.Partitions)
+	p.Together, p.Net = number(together.PerSecond), number(together.PerSecond-l.demand.Arrivals)
+	p.Drain = Drain{seconds(drain.Known, drain.P10), seconds(drain.Known, drain.P50), seconds(drain.Known, drain.P90)}
+	p.Met = drain.Known && drain.P50 <= l.target.Drain
+	p.Text = l.outcome(p, drain)
+	p.Commands = l.commands(p)
+	return p
+}
+
+// outcome is the plan's result in a sentence or two.
+func (l load) outcome(p Plan, d tidemark.Drain) string {
+	var b strings.Builder
+	if p.Replicas > p.Partitions {
+		fmt.Fprintf(&b, "Only %d of %s can work, one for each partition. ", p.Partitions, many(p.Replicas, "replica"))
+	}
+	working, read := min(p.Replicas, p.Partitions), "read"
+	if working == 1 {
+		read = "reads"
+	}
+	fmt.Fprintf(&b, "%s on %s %s %s, and %s arrive", many(working, "replica"), many(p.Partitions, "partition"), read, perSecond(p.Together.Value), perSecond(l.demand.Arrivals))
+	switch {
+	case p.Net.Value <= 0 && l.demand.Backlog == 0:
+		fmt.Fprintf(&b, ": they do not keep up, and fall behind by %s.", perSecond(-p.Net.Value))
+	case p.Net.Value <= 0:
+		fmt.Fprintf(&b, ": the lag grows by %s and never drains.", perSecond(-p.Net.Value))
+	case !d.Known:
+		b.WriteString(": within what is known of the rates the lag may never drain.")
+	case l.demand.Backlog == 0:
+		fmt.Fprintf(&b, ": they keep up, %.0f %% busy.", 100*l.demand.Arrivals/p.Together.Value)
+	case p.Met:
+		fmt.Fprintf(&b, ": clean in %s, within the target of %s.", span(d.P50), span(l.target.Drain))
+	default:
+		fmt.Fprintf(&b, ": clean in %s, later than the target of %s.", span(d.P50), span(l.target.Drain))
+	}
+	return b.String()
+}
+
+// commands are what to type for the plan, where the group's consumers may run.
+// More partitions come first: a replica without one waits.
+func (l load) commands(p Plan) []Command {
+	commands := []Command{}
+	if more := p.Partitions - p.PartitionsNow; more > 0 && len(l.topics) == 1 {
+		topic := word(l.topics[0])
+		commands = append(commands,
+			Command{"rpk", fmt.Sprintf("rpk topic add-partitions %s --num %d", topic, more)},
+			Command{"kafka-topics", fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --alter --topic %s --partitions %d", word(l.broker), topic, p.Partitions)},
+		)
+	}
+	replicas := min(p.Replicas, p.Partitions)
+	return append(commands,
+		Command{"compose", fmt.Sprintf("docker compose up -d --no-recreate --scale %s=%d", word(l.service), replicas)},
+		Command{"kubectl", fmt.Sprintf("kubectl scale deployment %s --replicas=%d", word(l.service), replicas)},
+	)
+}
+
+var bareWord = regexp.MustCompile(`^[\w./:@%+=-]+$`)
+
+// word writes text so that a shell takes it for one word and nothing else.
+func word(text string) string {
+	if bareWord.MatchString(text) && !strings.HasPrefix(text, "-") {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
