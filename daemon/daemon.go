@@ -94,6 +94,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	d.scope.Store(first) // before anybody can ask for it
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.serve(ctx) })
 	g.Go(func() error { return d.watch(ctx, first, dir) })
