@@ -106,7 +106,9 @@ func crmEvents(t *testing.T, address string) (target string) {
 	t.Helper()
 	await(t, "crm-events among the targets", func() bool {
 		var answer struct {
-			Data struct{ ActiveTargets []struct{ Labels map[string]string } }
+			Data struct {
+				ActiveTargets []struct{ Labels map[string]string }
+			}
 		}
 		into(t, "http://"+address+"/api/v1/targets", &answer)
 		for _, found := range answer.Data.ActiveTargets {
