@@ -21,7 +21,11 @@ func WriteDoc(w io.Writer) error {
 		"Who may call is settled by `web.access`; with `Authorization: Bearer <token>` one may from anywhere.\n\n" +
 		"| Call | Answers |\n|---|---|\n")
 	for _, c := range (&Server{}).calls() {
-		fmt.Fprintf(&page, "| `%s` | %s |\n", c.pattern, c.answers)
+		fmt.Fprintf(&page, "| `%s` | %s", c.pattern, c.answers)
+		for _, q := range c.query {
+			fmt.Fprintf(&page, "<br>`%s`: %s", q[0], q[1])
+		}
+		page.WriteString(" |\n")
 	}
 	page.WriteString("\nThe stream sends `snapshot` once, then a `patch` for what has changed, at most one a second, and `bye` before the server stops. " +
 		"A comment each 15 seconds shows that it lives. The `id` of an event is the sequence of the View.\n\n" +

@@ -79,7 +79,7 @@ type Summary struct {
 
 // Verdict is the one sentence for who has time for one sentence.
 type Verdict struct {
-	Level string `json:"level"` // failing, unknown, behind, ok
+	Level string `json:"level" enum:"failing,unknown,behind,ok"`
 	Text  string `json:"text"`
 	Worst Name   `json:"worst"` // whom it is about most; empty when all is well
 }
@@ -303,7 +303,7 @@ type Member struct {
 // Alert is one rule's verdict about one set of labels.
 type Alert struct {
 	Name             string            `json:"name"`
-	State            string            `json:"state"`
+	State            string            `json:"state" enum:"pending,firing,resolved"`
 	Severity         string            `json:"severity"`
 	Labels           map[string]string `json:"labels"`
 	Annotations      map[string]string `json:"annotations"`

@@ -134,11 +134,19 @@ func alertsOf(alerts []tidemark.Alert, wanted func(Name) bool) []Alert {
 		}
 		out = append(out, Alert{
 			Name: a.Name, State: string(a.State), Severity: a.Labels["severity"],
-			Labels: a.Labels, Annotations: a.Annotations, Value: number(a.Value),
+			Labels: present(a.Labels), Annotations: present(a.Annotations), Value: number(a.Value),
 			ActiveSince: Time{a.ActiveSince}, FiredAt: Time{a.FiredAt}, ResolvedAt: Time{a.ResolvedAt}, DataMissingSince: Time{a.DataMissingSince},
 		})
 	}
 	return out
+}
+
+// present is the map, or an empty one instead of none.
+func present(labels map[string]string) map[string]string {
+	if labels == nil {
+		return map[string]string{}
+	}
+	return labels
 }
 
 // about says which group an alert is about; the group is empty if about none.

@@ -111,20 +111,28 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // call is one call of the API.
 type call struct {
 	pattern, answers string
+	kind             string // of what it answers; empty: no object of ours
 	handler          http.HandlerFunc
 	open             bool
+	query            [][2]string // parameters and what they mean
 }
 
 func (s *Server) calls() []call {
 	return []call{
-		{"GET /api/tidemark/v1/view", "`Summary`: the verdict, totals, clusters, latest events", s.view, false},
-		{"GET /api/tidemark/v1/groups", "`GroupList`: every group of every cluster", s.groups, false},
-		{"GET /api/tidemark/v1/groups/{cluster}/{group}", "`GroupDetail`: one group with partitions, members, alerts, events", s.group, false},
-		{"GET /api/tidemark/v1/groups/{cluster}/{group}/plan", "`Plan`: what would be with `?replicas=6&partitions=6&arrivals=x2&target=10m`, each of which may be left out", s.plan, false},
-		{"GET /api/tidemark/v1/alerts", "`AlertList`: what fires, pends, or was resolved just now", s.alerts, false},
-		{"GET /api/tidemark/v1/stream", "server-sent events: a `Snapshot`, then `Patch` after `Patch`", s.stream, false},
-		{"/healthz", "200 while the process answers; also `/-/healthy`", healthy, true},
-		{"/readyz", "200 once every cluster was seen, else 503 and why; also `/-/ready`", s.ready, true},
+		{pattern: "GET /api/tidemark/v1/view", kind: "Summary", answers: "`Summary`: the verdict, totals, clusters, latest events", handler: s.view},
+		{pattern: "GET /api/tidemark/v1/groups", kind: "GroupList", answers: "`GroupList`: every group of every cluster", handler: s.groups},
+		{pattern: "GET /api/tidemark/v1/groups/{cluster}/{group}", kind: "GroupDetail", answers: "`GroupDetail`: one group with explanation, partitions, members, alerts, events", handler: s.group},
+		{pattern: "GET /api/tidemark/v1/groups/{cluster}/{group}/plan", kind: "Plan", answers: "`Plan`: what would be, if", handler: s.plan, query: [][2]string{
+			{"replicas", "so many replicas; else as many as meet the target"},
+			{"partitions", "so many partitions; else as there are, or as many as the replicas need"},
+			{"arrivals", "records per second, as 14.7, or times of what arrives now, as x2"},
+			{"target", "the lag shall be gone after this long, as 10m; else as the pipeline says"},
+		}},
+		{pattern: "GET /api/tidemark/v1/alerts", kind: "AlertList", answers: "`AlertList`: what fires, pends, or was resolved just now", handler: s.alerts},
+		{pattern: "GET /api/tidemark/v1/stream", kind: "Snapshot", answers: "server-sent events: a `Snapshot`, then `Patch` after `Patch`", handler: s.stream},
+		{pattern: "GET /api/tidemark/v1/openapi.json", answers: "all of this as OpenAPI 3.1; for people at `/api/docs`", handler: s.describe},
+		{pattern: "/healthz", answers: "200 while the process answers; also `/-/healthy`", handler: healthy, open: true},
+		{pattern: "/readyz", answers: "200 once every cluster was seen, else 503 and why; also `/-/ready`", handler: s.ready, open: true},
 	}
 }
 
@@ -135,6 +143,7 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 	}
 	mux.Handle("/-/healthy", s.guard(Mount{Handler: http.HandlerFunc(healthy), Open: true}))
 	mux.Handle("/-/ready", s.guard(Mount{Handler: http.HandlerFunc(s.ready), Open: true}))
+	mux.Handle("/api/docs", s.guard(Mount{Handler: http.HandlerFunc(s.docs)}))
 	mux.Handle("/api/", s.guard(Mount{Handler: http.HandlerFunc(noSuchCall)}))
 	mux.Handle("/", s.guard(Mount{Handler: pages}))
 	for _, m := range s.Mounts {

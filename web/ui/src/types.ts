@@ -1,73 +1,69 @@
-// The JSON of /api/tidemark/v1, as web/model.go writes it. Unknown is null.
+// Generated from web/model.go: TIDEMARK_UPDATE=1 go test -run TypeScript ./web
 
-export type Num = number | null
+export type Num = number | null // null: not known
 export type Time = string | null
-
 export type State = 'idle' | 'caught_up' | 'draining' | 'steady' | 'growing' | 'stalled' | 'stopped' | 'unknown'
 
+/** Object opens every answer. */
+export interface Object {
+  apiVersion: string
+  kind: string
+  sequence: number // of the View; grows by one with each
+  observedAt: Time // when the View was made
+}
+
+/** Summary is what the whole View comes to. */
+export interface Summary extends Object {
+  version: string
+  demo: boolean
+  verdict: Verdict
+  groups: number
+  states: Record<string, number> // how many groups are in each state
+  lag: Lag // of all groups together
+  timeLag: TimeLag // the longest that is known
+  timeLagUnknown: number // how many groups may wait longer, for all that is known
+  slowest: Name // whose time lag that is
+  alerts: AlertCount
+  clusters: Cluster[]
+  events: Event[] // the latest, newest first
+  errors: Gap[] // the first of what was not seen; clusters[].gaps counts all
+}
+
+/** Verdict is the one sentence for who has time for one sentence. */
+export interface Verdict {
+  level: 'failing' | 'unknown' | 'behind' | 'ok'
+  text: string
+  worst: Name // whom it is about most; empty when all is well
+}
+
+/** Name names a group of a cluster. */
 export interface Name {
   cluster: string
   group: string
 }
 
-export interface Lag {
-  records: Num
-  known: Num
-  complete: boolean
-  partitions: number
-  missing: number
-  uncommitted: number
-  uncommittedRecords: number
-  lost: number
+/** AlertCount counts the firing alerts by severity, and those that pend. */
+export interface AlertCount {
+  critical: number
+  warning: number
+  other: number
+  pending: number
 }
 
-export interface TimeLag {
-  seconds: Num
-  error: Num
-}
-
-export interface Rate {
-  perSecond: Num
-  error: Num
-}
-
-export interface Row extends Name {
-  type: string
-  phase: string
-  state: State
-  since: Time
-  because: string
-  reason: string
-  fresh: boolean
-  observedAt: Time
-  lag: Lag
-  timeLag: TimeLag
-  arrivals: Rate
-  consumption: Rate
-  slope: Num
-  drain: { p10: Num; p50: Num; p90: Num }
-  replicas: { have: Num; needed: Num; useful: Num; partitionsNeeded: Num }
-  skew: Num
-  members: Num
-  alerts: number
-}
-
-export interface Group extends Row {
-  trend: Num[]
-}
-
+/** Cluster says how far the latest look at a cluster can be trusted. */
 export interface Cluster {
   name: string
-  observedAt: Time
-  failed: string
+  observedAt: Time // null: never seen yet
+  failed: string // why the latest look brought nothing; empty: it did
   lookSeconds: Num
   brokers: Num
   brokersUp: Num
   topics: Num
-  partitions: Num
+  partitions: Num // as groups read them: one counts once for each group
   gaps: Num
 }
 
+/** Gap is something that was not seen, and why. */
 export interface Gap {
   cluster: string
   what: string
@@ -75,91 +71,87 @@ export interface Gap {
   text: string
 }
 
-export interface Event {
-  at: Time
-  kind: string
+/** Lag is a lag in records and how far it is known. */
+export interface Lag {
+  records: Num // the whole lag, or null
+  known: Num // the part of it that was seen
+  complete: boolean
+  partitions: number
+  missing: number // partitions whose lag was not seen
+  uncommitted: number // partitions never committed, no part of records
+  uncommittedRecords: number
+  lost: number // deleted by retention before they were read
+}
+
+/** TimeLag is how long the oldest unread record has waited. */
+export interface TimeLag {
+  seconds: Num
+  error: Num // give or take
+}
+
+/** Rate is records per second. */
+export interface Rate {
+  perSecond: Num
+  error: Num // one standard deviation
+}
+
+/** Drain is how many seconds until the lag is gone. All are null when the state says that there is no such moment. */
+export interface Drain {
+  p10: Num
+  p50: Num
+  p90: Num
+}
+
+/** Replicas says how many consumers there are and how many it takes. */
+export interface Replicas {
+  have: Num
+  needed: Num
+  useful: Num
+  partitionsNeeded: Num
+}
+
+/** Row is a group in a list. It holds no slice and no pointer, so that == says whether anything about it has changed. */
+export interface Row {
   cluster: string
   group: string
-  text: string
-}
-
-export interface Answer {
-  apiVersion: string
-  kind: string
-  sequence: number
-  observedAt: Time
-}
-
-export interface Summary extends Answer {
-  version: string
-  demo: boolean
-  verdict: { level: 'failing' | 'unknown' | 'behind' | 'ok'; text: string; worst: Name }
-  groups: number
-  states: Partial<Record<State, number>>
-  lag: Lag
-  timeLag: TimeLag
-  timeLagUnknown: number
-  slowest: Name
-  alerts: { critical: number; warning: number; other: number; pending: number }
-  clusters: Cluster[]
-  events: Event[]
-  errors: Gap[]
-}
-
-export interface Snapshot extends Answer {
-  summary: Summary
-  groups: Group[]
-}
-
-export interface Patch extends Answer {
-  summary: Summary
-  groups: Row[]
-  gone: Name[]
-}
-
-export interface Partition {
-  topic: string
-  id: number
+  type: string
+  phase: string
   state: State
-  reason: string
-  logStart: Num
-  committed: Num
-  logEnd: Num
-  lag: Num
-  lost: number
+  since: Time // the state, as far as this process has watched
+  because: string
+  reason: string // why the latest look did not see it whole
+  fresh: boolean // seen in the cluster's latest look
+  observedAt: Time // when its commits were told
+  lag: Lag
   timeLag: TimeLag
   arrivals: Rate
   consumption: Rate
-  owner: string
+  slope: Num // records per second by which the lag grows
+  drain: Drain
+  replicas: Replicas
+  skew: Num
+  members: Num
+  alerts: number // firing now
 }
 
-export interface Member {
-  id: string
-  instanceId: string
-  client: string
-  host: string
-  partitions: number
-  lag: Num
+/** Group is a row and its latest totals, oldest first; null where none was complete. */
+export interface Group extends Row {
+  trend: Num[]
 }
 
-export interface Alert {
-  name: string
-  state: 'pending' | 'firing' | 'resolved'
-  severity: string
-  labels: Record<string, string>
-  annotations: Record<string, string> | null
-  value: Num
-  activeSince: Time
-  firedAt: Time
-  resolvedAt: Time
-  dataMissingSince: Time
+/** GroupList is every group of every cluster. */
+export interface GroupList extends Object {
+  groups: Group[]
+  errors: Gap[]
 }
 
-export interface GroupDetail extends Answer {
+/** GroupDetail is all about one group. */
+export interface GroupDetail extends Object {
   group: Group
+  explanation: Explanation
   replicaCapacity: Rate
   assignor: string
-  thresholds: { pipeline: string; lagRecords: Num; drain: Num; timeLag: Num; skew: Num; membersMin: Num }
+  thresholds: Thresholds
   partitions: Partition[]
   members: Member[]
   alerts: Alert[]
@@ -167,7 +159,130 @@ export interface GroupDetail extends Answer {
   errors: Gap[]
 }
 
-export interface AlertList extends Answer {
+/** Explanation says in words what is wrong, why, and what to do. */
+export interface Explanation {
+  headline: string
+  facts: Fact[]
+  takes: string // what it takes to meet the target; empty: not known
+  allows: string // what the partitions allow, if that is less
+  options: Option[] // best first
+}
+
+/** Fact is one line of an explanation. */
+export interface Fact {
+  name: string
+  text: string
+}
+
+/** Option is something that one could do. */
+export interface Option {
+  text: string
+  command: string // to type for it; empty: there is none
+}
+
+/** Plan is what would be with other replicas, partitions or arrivals, if the load is spread evenly. */
+export interface Plan extends Object {
+  cluster: string
+  group: string
+  replicas: number
+  replicasNow: Num
+  partitions: number
+  partitionsNow: number
+  backlog: Num
+  arrivals: Num // records per second, assumed
+  replicaCapacity: Rate
+  together: Num // what all replicas read, in records per second
+  net: Num // together less arrivals
+  drain: Drain
+  targetSeconds: Num
+  utilisation: Num // how much of a replica the need counts on
+  needed: Num // replicas that meet the target
+  met: boolean // the plan meets the target
+  text: string
+  commands: Command[] // what to type for it
+}
+
+/** Command is a line to type, for those who have the named tool. */
+export interface Command {
+  as: string
+  text: string
+}
+
+/** Thresholds are those of the group's pipeline; null where it sets none. */
+export interface Thresholds {
+  pipeline: string // empty: no pipeline watches the group
+  lagRecords: Num
+  drain: Num
+  timeLag: Num
+  skew: Num
+  membersMin: Num
+}
+
+/** Partition is one partition as the group reads it. */
+export interface Partition {
+  topic: string
+  id: number
+  state: State
+  reason: string
+  logStart: Num
+  committed: Num // null: never, or not seen; the reason says which
+  logEnd: Num
+  lag: Num
+  lost: number
+  timeLag: TimeLag
+  arrivals: Rate
+  consumption: Rate
+  owner: string // id of the member; empty: nobody
+}
+
+/** Member is one consumer of the group. */
+export interface Member {
+  id: string
+  instanceId: string
+  client: string
+  host: string
+  partitions: number
+  lag: Num // of what it owns, if all of that is known
+}
+
+/** Alert is one rule's verdict about one set of labels. */
+export interface Alert {
+  name: string
+  state: 'pending' | 'firing' | 'resolved'
+  severity: string
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  value: Num
+  activeSince: Time
+  firedAt: Time
+  resolvedAt: Time
+  dataMissingSince: Time
+}
+
+/** AlertList is every alert that is active or was resolved just now. */
+export interface AlertList extends Object {
   alerts: Alert[]
   errors: Gap[]
+}
+
+/** Event is something that happened. */
+export interface Event {
+  at: Time
+  kind: string
+  cluster: string
+  group: string // empty: about the cluster
+  text: string
+}
+
+/** Snapshot opens a stream: all of it. */
+export interface Snapshot extends Object {
+  summary: Summary
+  groups: Group[]
+}
+
+/** Patch is what has changed since the snapshot or patch before it. A group that only grew older is not in it: if it is fresh, it was observed with its cluster. Nor are trends: whoever keeps them adds the present total of each group of a cluster whose observedAt moved on. */
+export interface Patch extends Object {
+  summary: Summary
+  groups: Row[]
+  gone: Name[]
 }
