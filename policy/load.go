@@ -75,20 +75,25 @@ func (l *load) remembers(d time.Duration) bool {
 }
 
 // surprised says that the latest look leaves the noise around the level before it.
-func (l *load) surprised() bool {
-	now, before := l.rates[len(l.rates)-1], l.rates[len(l.rates)-2]
-	return now.latest-before.level > surprise*l.noise()
+func (l *load) surprised() bool { return l.surprisedAt(len(l.rates) - 1) }
+
+func (l *load) surprisedAt(i int) bool {
+	return i > 0 && l.rates[i].latest-l.rates[i-1].level > surprise*l.noise()
 }
 
 // expected returns what to be prepared for: the level of five minutes or, after a
-// surprise, what the latest look saw, and half of what it had gained on top, since
-// a jump begins anywhere between two looks.
+// surprise, what the latest look saw. The first look at a jump saw only a part of
+// it, half on average: it counts half as much again as it gained.
 func (l *load) expected() float64 {
-	now, before := l.rates[len(l.rates)-1], l.rates[len(l.rates)-2]
-	if !l.surprised() {
+	i := len(l.rates) - 1
+	now, before := l.rates[i], l.rates[i-1]
+	switch {
+	case !l.surprised():
 		return now.level
+	case !l.surprisedAt(i - 1):
+		return max(now.level, now.latest+max(0, now.latest-before.latest)/2)
 	}
-	return max(now.level, now.latest+max(0, now.latest-before.latest)/2)
+	return max(now.level, now.latest)
 }
 
 // promised returns what to grow for: what is expected and, if it came slowly, as

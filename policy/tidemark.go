@@ -43,6 +43,7 @@ const (
 	restAfterShrink = 10 * time.Minute
 	enoughFor       = 10 * time.Minute // that a smaller size must have sufficed
 	quiet           = time.Minute      // after a rebalance
+	measured        = 2 * time.Minute  // after a rebalance, until rates are those since then
 	lead            = 90 * time.Second // until replicas that are asked for now take part
 	few             = 4                // replicas of which none is spared to try what one can do
 	worthwhile      = 0.2              // of the replicas; a smaller saving is not worth a rebalance
@@ -106,7 +107,7 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	utilisation := p.options.Target.Utilisation
 	w := p.work(s, p.load.expected())
 	late := behind(s.Estimate.State) || p.old(s)
-	if s.Estimate.State == tidemark.Growing && settled {
+	if s.Estimate.State == tidemark.Growing && settled && s.At.Sub(p.settled) >= measured {
 		p.able.fell(s.At, fastest(s))
 	}
 	capacity := p.able.at(s.At)

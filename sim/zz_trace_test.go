@@ -19,7 +19,7 @@ type traced struct {
 func (t *traced) Decide(s policy.Sight) policy.Decision {
 	d := t.Policy.Decide(s)
 	if sec := int(s.At.Sub(epoch()).Seconds()); d.Replicas != s.Wanted {
-		fmt.Printf("%6.2fh %3d -> %3d  λ %6.0f  %-9s μ̂ %4.0f±%-4.0f lag %7d ready %d  %s\n", float64(sec-warmUp)/3600, s.Wanted, d.Replicas, t.s.rate[sec], s.Estimate.State, s.Estimate.ReplicaCapacity.PerSecond, s.Estimate.ReplicaCapacity.Error, s.Estimate.Lag.Records, s.Ready, d.Because)
+		fmt.Printf("%6.2fh %3d -> %3d  λ %6.0f  %-9s μ̂ %4.0f±%-4.0f lag %7d ready %d  %s\n", float64(sec-warmUp)/3600, s.Wanted, d.Replicas, t.s.rate[min(sec, length-1)], s.Estimate.State, s.Estimate.ReplicaCapacity.PerSecond, s.Estimate.ReplicaCapacity.Error, s.Estimate.Lag.Records, s.Ready, d.Because)
 	}
 	return d
 }
@@ -30,7 +30,7 @@ func TestTrace(t *testing.T) {
 		t.Skip()
 	}
 	parts, _ := strconv.Atoi(os.Getenv("PARTS"))
-	for _, s := range Scenarios(parts, 1) {
+	for _, s := range Scenarios(parts, uint64(max(1, seedOf()))) {
 		if s.Name == name {
 			r := simulate(s, Entrant{Estimates: true, New: func(*Scenario) policy.Policy {
 				return &traced{policy.New(policy.Options{TimeLag: tooLate * time.Second}), s, 0}
@@ -80,7 +80,7 @@ func TestLook(t *testing.T) {
 	}
 	parts, _ := strconv.Atoi(os.Getenv("PARTS"))
 	from, _ := strconv.ParseFloat(os.Getenv("FROM"), 64)
-	for _, s := range Scenarios(parts, 1) {
+	for _, s := range Scenarios(parts, uint64(max(1, seedOf()))) {
 		if s.Name != name {
 			continue
 		}
@@ -101,3 +101,4 @@ func TestLook(t *testing.T) {
 		}
 	}
 }
+func seedOf() int { n, _ := strconv.Atoi(os.Getenv("SEED")); return n }
