@@ -29,6 +29,7 @@ lint: ## linters of .golangci.yml, and formatting
 
 generate: ui ## everything that is generated and committed
 	$(GO) run ./cmd/tidemark generate docs --dir docs
+	$(GO) run ./cmd/tidemark generate deploy --out deploy
 
 fresh: ## generated files are what they would be if generated now
 	test/fresh

@@ -31,6 +31,7 @@ func generateCommand() *cobra.Command {
 	}
 	docs.Flags().StringVar(&dir, "dir", "docs", "directory to write into")
 	generate.AddCommand(docs)
+	generate.AddCommand(deployCommands()...)
 	return generate
 }
 
