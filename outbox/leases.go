@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -32,10 +33,16 @@ func (t *Table) attend(ctx context.Context, owner string, d time.Duration) (rela
 	return relays, err
 }
 
-// resign takes a relay out of the count.
+// resign takes a relay out of the count, and gives back what it has, so that the
+// others need not wait for the end of its leases.
 func (t *Table) resign(ctx context.Context, owner string) error {
-	_, err := t.db.ExecContext(ctx, "delete from outbox_relay where owner = $1", owner)
-	return err
+	return t.inTx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "update outbox_shard set owner = null, lease_until = null where owner = $1", owner); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "delete from outbox_relay where owner = $1", owner)
+		return err
+	})
 }
 
 // renew prolongs what a relay has, and returns it.
@@ -67,7 +74,7 @@ func (t *Table) leases(ctx context.Context, owner, statement string, more ...any
 	return leases, rows.Err()
 }
 
-// release gives a shard back, so that another relay need not wait for the end of the lease.
+// release gives one shard back.
 func (t *Table) release(ctx context.Context, l lease) error {
 	_, err := t.db.ExecContext(ctx, "update outbox_shard set owner = null, lease_until = null where shard = $1 and owner = $2 and epoch = $3",
 		l.shard, l.owner, l.epoch)

@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // postgres returns the server. Without PostgreSQL the test is skipped, unless
 // TIDEMARK_INTEGRATION is set: then it fails.
-func postgres(t *testing.T) *server {
+func postgres(t testing.TB) *server {
 	t.Helper()
 	startServer.Do(func() { theServer, errServer = startPostgres() })
 	if errServer == nil {
@@ -132,7 +132,7 @@ func (s *server) url(database string) string {
 }
 
 // database makes a database for one test and returns its address.
-func (s *server) database(t *testing.T) string {
+func (s *server) database(t testing.TB) string {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), s.url("postgres"))
 	if err != nil {

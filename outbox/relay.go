@@ -179,10 +179,14 @@ func (r *Relay) Run(ctx context.Context) error {
 	patience := time.AfterFunc(r.o.Drain, cut)
 	defer patience.Stop()
 	r.works.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.o.Drain)
+	if hard.Err() != nil {
+		r.o.Log.Warn("the brokers did not acknowledge in time; other relays wait for the end of the leases", "after", r.o.Drain)
+		return nil
+	}
+	last, cancel := context.WithTimeout(hard, r.o.Drain)
 	defer cancel()
 	if err := r.table.resign(last, r.o.Owner); err != nil {
-		r.o.Log.Warn("the other relays count this one until its lease ends", "err", err)
+		r.o.Log.Warn("shards not given back; other relays wait for the end of the leases", "err", err)
 	}
 	return nil
 }

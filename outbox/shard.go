@@ -19,6 +19,7 @@ type holding struct {
 	work chan struct{} // something waits in the shard
 	busy atomic.Bool
 
+	all    context.Context // ends when the relay does
 	soft   context.Context // ends when the shard shall be given back
 	stop   context.CancelFunc
 	hard   context.Context // ends when it is ours no more: nothing may be published after that
@@ -33,7 +34,7 @@ type holding struct {
 
 // take begins to work on a shard.
 func (r *Relay) take(soft, hard context.Context, l lease, began time.Time) {
-	h := &holding{lease: l, work: make(chan struct{}, 1)}
+	h := &holding{lease: l, work: make(chan struct{}, 1), all: soft}
 	h.hard, h.lose = context.WithCancel(hard)
 	h.soft, h.stop = context.WithCancel(soft)
 	h.expiry = time.AfterFunc(time.Until(began.Add(r.o.Lease)), h.lose)
@@ -61,8 +62,9 @@ func (r *Relay) serve(h *holding) {
 	}
 }
 
+// leave ends the work on a shard. When all ends, all shards are given back at once.
 func (r *Relay) leave(h *holding) {
-	lost := h.hard.Err() != nil
+	lost, ended := h.hard.Err() != nil, h.all.Err() != nil
 	h.expiry.Stop()
 	h.lose()
 	r.went(h, nil)
@@ -71,14 +73,16 @@ func (r *Relay) leave(h *holding) {
 		delete(r.held, h.shard)
 	}
 	r.mu.Unlock()
-	if lost {
+	switch {
+	case ended:
+	case lost:
 		r.o.Log.Warn("shard lost", "shard", h.shard, "epoch", h.epoch)
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.hard), r.o.Drain)
-	defer cancel()
-	if err := r.table.release(ctx, h.lease); err != nil {
-		r.o.Log.Warn("shard not given back; another relay takes it when the lease ends", "shard", h.shard, "err", err)
+	default:
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(h.hard), r.o.Drain)
+		defer cancel()
+		if err := r.table.release(ctx, h.lease); err != nil {
+			r.o.Log.Warn("shard not given back; another relay takes it when the lease ends", "shard", h.shard, "err", err)
+		}
 	}
 }
 
