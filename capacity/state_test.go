@@ -357,3 +357,15 @@ func TestGroupThatNeverCommittedIsUnknownNotEmpty(t *testing.T) {
 		t.Errorf("reason = %q, want %q", got, want)
 	}
 }
+
+func TestDrainLookedAtEverySecondIsADrainToItsEnd(t *testing.T) {
+	w := newWorld(t, 3, 3)
+	w.looks, w.commits = time.Second, time.Second
+	w.arrivals, w.perMember = 180, 75
+	w.run(30 * time.Second)
+	w.backlog(60_000) // a burst that the long window must not remember for ever
+	w.run(2 * time.Minute)
+	for _, e := range w.run(18 * time.Minute) {
+		wantState(t, e, tidemark.Draining)
+	}
+}

@@ -26,8 +26,13 @@ func (s *strip) newest() int64 {
 }
 
 // add remembers one more moment and returns which one was given up for it, to be
-// handed to [keep]; -1: none. Moments are kept if they are spacing apart.
+// handed to [keep]; -1: none. Moments are kept if they are spacing apart, or in the
+// beginning a quarter of what has been watched: a first answer should not wait for
+// three of the usual looks if there are looks every second.
 func (s *strip) add(at int64, spacing time.Duration, w windows) (dropped int) {
+	if s.n > 0 {
+		spacing = min(spacing, time.Duration(at-s.at[0])/4)
+	}
 	dropped = s.victim(at, spacing, w)
 	if dropped < 0 {
 		s.n++
@@ -45,7 +50,7 @@ func (s *strip) victim(at int64, spacing time.Duration, w windows) int {
 		return s.n - 1
 	case s.n < slots:
 		return -1
-	case at-s.at[1] >= int64(w.long):
+	case at-s.at[0] > int64(w.long):
 		return 0
 	}
 	best := 0
