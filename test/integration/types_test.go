@@ -21,7 +21,7 @@ import (
 // TestWhatOnlyARealBrokerHas shares one broker: the types of groups that kfake
 // lacks or has otherwise, transactions, and the search by timestamp.
 func TestWhatOnlyARealBrokerHas(t *testing.T) {
-	cluster := kafkatest.Start(t, kafkatest.Options{})
+	cluster := kafkatest.Start(t, kafkatest.Options{SASL: true}) // one of our own, with broker 1
 	client := newClient(t, cluster.Bootstrap())
 	fill(t, client, "orders", 1, 10, 10, 10)
 	collector := open(t, kafka.Config{Brokers: cluster.Bootstrap()})
