@@ -57,7 +57,7 @@ func (m *moment) detail(row Group) GroupDetail {
 	e, _ := o.Estimate(name.Group)
 	partitions := partitionsOf(o.Snapshot, g, e)
 	return GroupDetail{
-		Object: m.object("Group"), Group: row, Explanation: m.load(name).explain(g.Members), Capacity: rateOf(e.ReplicaCapacity), Assignor: g.Assignor,
+		Object: m.object("Group"), Group: row, Explanation: m.load(name).explain(g.Members), Assignor: g.Assignor,
 		Thresholds: thresholdsOf(m.view.Pipelines, name), Partitions: partitions, Members: membersOf(g, partitions),
 		Alerts: alertsOf(m.view.Alerts, func(n Name) bool { return n == name }),
 		Events: eventsOf(m.view.Events, func(e tidemark.Event) bool { return e.Cluster == name.Cluster && e.Group == name.Group }),

@@ -132,10 +132,11 @@ func plant(o *tidemark.Observation, p plot, at time.Time, phase float64) {
 	}
 	e := tidemark.Estimate{
 		Cluster: "prod-eu", Group: p.name, State: p.state, Because: p.because, Lag: tidemark.Total{Complete: p.reason == tidemark.Fine},
-		Arrivals:    tidemark.Rate{PerSecond: p.in, Error: p.in / 20, Known: p.reason == tidemark.Fine},
-		Consumption: tidemark.Rate{PerSecond: p.out, Error: p.out / 20, Known: p.out > 0 || p.members == 0 && p.reason == tidemark.Fine},
-		Replicas:    tidemark.Replicas{Have: p.members, Needed: p.need, Useful: p.partitions, PartitionsNeeded: p.need, Known: p.need > 0},
-		TimeLag:     tidemark.TimeLag{Value: time.Duration(lag / max(p.in, 0.001) * float64(time.Second)), Error: 3 * time.Second, Known: p.reason == tidemark.Fine && (p.in > 0 || lag == 0)},
+		Arrivals:        tidemark.Rate{PerSecond: p.in, Error: p.in / 20, Known: p.reason == tidemark.Fine},
+		Consumption:     tidemark.Rate{PerSecond: p.out, Error: p.out / 20, Known: p.out > 0 || p.members == 0 && p.reason == tidemark.Fine},
+		ReplicaCapacity: tidemark.Rate{PerSecond: p.out / float64(max(p.members, 1)), Known: p.out > 0},
+		Replicas:        tidemark.Replicas{Have: p.members, Needed: p.need, Useful: p.partitions, PartitionsNeeded: p.need, Known: p.need > 0},
+		TimeLag:         tidemark.TimeLag{Value: time.Duration(lag / max(p.in, 0.001) * float64(time.Second)), Error: 3 * time.Second, Known: p.reason == tidemark.Fine && (p.in > 0 || lag == 0)},
 	}
 	if p.state == tidemark.Draining || p.state == tidemark.CaughtUp || p.state == tidemark.Idle {
 		left := time.Duration(lag / max(p.out-p.in, 1) * float64(time.Second))

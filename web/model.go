@@ -179,6 +179,8 @@ type Row struct {
 	Slope       Number         `json:"slope"` // records per second by which the lag grows
 	Drain       Drain          `json:"drain"`
 	Replicas    Replicas       `json:"replicas"`
+	Capacity    Rate           `json:"replicaCapacity"` // what one replica reads when it never waits
+	Headroom    Number         `json:"headroom"`        // share of what the replicas can read that does not arrive; negative: they cannot keep up
 	Skew        Number         `json:"skew"`
 	Members     Number         `json:"members"`
 	Alerts      int            `json:"alerts"` // firing now
@@ -202,7 +204,6 @@ type GroupDetail struct {
 	Object
 	Group       Group       `json:"group"`
 	Explanation Explanation `json:"explanation"`
-	Capacity    Rate        `json:"replicaCapacity"`
 	Assignor    string      `json:"assignor"`
 	Thresholds  Thresholds  `json:"thresholds"`
 	Partitions  []Partition `json:"partitions"`

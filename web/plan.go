@@ -92,11 +92,6 @@ func (l load) unknown() string {
 	return ""
 }
 
-// need is how many replicas meet the target.
-func (l load) need() int {
-	return capacity.Need(l.demand, l.estimate.ReplicaCapacity.PerSecond, l.target)
-}
-
 // with is what so many replicas read together from so many evenly loaded
 // partitions, and when they would be done.
 func (l load) with(replicas, partitions int) (together tidemark.Rate, drain tidemark.Drain) {
@@ -112,7 +107,7 @@ func (l load) with(replicas, partitions int) (together tidemark.Rate, drain tide
 // wish is what somebody would like to change. Zero leaves a thing as it is.
 type wish struct {
 	replicas, partitions int
-	arrivals             func(now float64) float64 // in records per second
+	arrivals             func(now float64) float64 // in records per second; nil: as now
 	target               time.Duration
 }
 
@@ -129,7 +124,6 @@ func wishOf(q url.Values) (w wish, err error) {
 		return n
 	}
 	w.replicas, w.partitions = count("replicas"), count("partitions")
-	w.arrivals = func(now float64) float64 { return now }
 	if text := q.Get("arrivals"); text != "" {
 		factor, relative := strings.CutPrefix(text, "x")
 		n, wrong := strconv.ParseFloat(factor, 64)
@@ -154,7 +148,9 @@ func wishOf(q url.Values) (w wish, err error) {
 // plan says what comes of a wish. A wish without replicas gets as many as meet the
 // target, and one without partitions as well as many as those need.
 func (l load) plan(w wish) Plan {
-	l.demand.Arrivals = w.arrivals(l.demand.Arrivals)
+	if w.arrivals != nil {
+		l.demand.Arrivals = w.arrivals(l.demand.Arrivals)
+	}
 	l.target.Drain = cmp.Or(w.target, l.target.Drain)
 	p := Plan{
 		Cluster: l.name.Cluster, Group: l.name.Group, Target: number(l.target.Drain.Seconds()), Utilisation: number(l.target.Utilisation),
@@ -166,7 +162,10 @@ func (l load) plan(w wish) Plan {
 		p.Text = "Nothing can be planned: " + why + "."
 		return p
 	}
-	need := l.need()
+	need := capacity.Need(l.demand, l.estimate.ReplicaCapacity.PerSecond, l.target)
+	if l.estimate.Replicas.Known && w.arrivals == nil && w.target == 0 {
+		need = l.estimate.Replicas.Needed // which knows what arrived over a longer time
+	}
 	p.Needed, p.Backlog = number(need), number(l.demand.Backlog)
 	p.Replicas, p.Partitions = w.replicas, w.partitions
 	switch {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -102,6 +103,19 @@ func TestPlanSaysWhatToType(t *testing.T) {
 	}
 	if got, want := strings.Join(got, "\n"), strings.Join(want, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestHeadroomIsWhatTheReplicasCouldReadBesides(t *testing.T) {
+	v, e := seed()
+	for arrivals, want := range map[float64]float64{2.7: 2.0 / 3, 8.1: 0, 16.2: -1} {
+		e.Replicas.Have, e.Arrivals.PerSecond = 3, arrivals
+		s := open(t, web.Options{})
+		s.Publish(v)
+		got, _ := object(t, get(t, s, crm).Body.Bytes(), "group", "headroom").(float64)
+		if math.Abs(got-want) > 1e-9 {
+			t.Errorf("3 replicas at 2.7/s with %v/s: headroom = %v, want %v", arrivals, got, want)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
 )
 
 func number[T int | int32 | int64 | float64](value T) Number { return Number{float64(value), true} }
@@ -54,8 +55,8 @@ func rowOf(o tidemark.Observation, g tidemark.Group) Row {
 		TimeLag: timeLagOf(e.TimeLag), Arrivals: rateOf(e.Arrivals), Consumption: rateOf(e.Consumption),
 		Slope:    when(flow, e.Arrivals.PerSecond-e.Consumption.PerSecond),
 		Drain:    Drain{seconds(e.Drain.Known, e.Drain.P10), seconds(e.Drain.Known, e.Drain.P50), seconds(e.Drain.Known, e.Drain.P90)},
-		Replicas: replicasOf(e.Replicas, seen && found),
-		Skew:     when(e.Skew > 0, e.Skew), Members: when(seen, len(g.Members)),
+		Replicas: replicasOf(e.Replicas, seen && found), Capacity: rateOf(e.ReplicaCapacity), Headroom: headroom(e),
+		Skew: when(e.Skew > 0, e.Skew), Members: when(seen, len(g.Members)),
 	}
 }
 
@@ -63,6 +64,13 @@ func rowOf(o tidemark.Observation, g tidemark.Group) Row {
 // seen; how many it takes follows from rates, which come later.
 func replicasOf(r tidemark.Replicas, seen bool) Replicas {
 	return Replicas{when(seen, r.Have), when(r.Known, r.Needed), when(seen, r.Useful), when(r.Known, r.PartitionsNeeded)}
+}
+
+// headroom is 1 − λ/(μ·speedup): with 2.7/s each, 3 replicas on 3 partitions read
+// 8.1/s; 2.7/s arrive: two thirds are free.
+func headroom(e tidemark.Estimate) Number {
+	together := e.ReplicaCapacity.PerSecond * capacity.Speedup(e.Lag.Partitions, e.Replicas.Have)
+	return when(e.ReplicaCapacity.Known && e.Arrivals.Known && together > 0, 1-e.Arrivals.PerSecond/together)
 }
 
 func clusterOf(o tidemark.Observation) Cluster {

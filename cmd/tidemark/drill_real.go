@@ -136,7 +136,7 @@ func sight(g web.GroupDetail) drill.Sight {
 				Records: int64(row.Lag.Known.Value), Partitions: row.Lag.Partitions, Missing: row.Lag.Missing,
 				Uncommitted: row.Lag.Uncommitted, Complete: row.Lag.Complete && row.Fresh,
 			},
-			Arrivals: rate(row.Arrivals), Consumption: rate(row.Consumption), ReplicaCapacity: rate(g.Capacity),
+			Arrivals: rate(row.Arrivals), Consumption: rate(row.Consumption), ReplicaCapacity: rate(g.Group.Capacity),
 			Drain: tidemark.Drain{P10: span(row.Drain.P10), P50: span(row.Drain.P50), P90: span(row.Drain.P90), Known: row.Drain.P50.Known},
 		},
 	}

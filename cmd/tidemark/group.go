@@ -78,7 +78,7 @@ func describe(c *cobra.Command, g web.GroupDetail) error {
 		{"Time lag", span(g.Group.TimeLag.Seconds) + " ± " + span(g.Group.TimeLag.Error)},
 		{"Arriving", rate(g.Group.Arrivals.PerSecond) + "/s"},
 		{"Consumed", rate(g.Group.Consumption.PerSecond) + "/s"},
-		{"One replica", rate(g.Capacity.PerSecond) + "/s"},
+		{"One replica", rate(g.Group.Capacity.PerSecond) + "/s"},
 		{"Drain ETA", eta(g.Group.Row)},
 		{"Replicas", replicas(g.Group.Replicas)},
 		{"Group", fmt.Sprintf("%s, %s, %s, %s members", cmp.Or(g.Group.Type, nothing), cmp.Or(g.Group.Phase, nothing), cmp.Or(g.Assignor, "no assignor"), whole(g.Group.Members))},

@@ -3,6 +3,7 @@ import { effect } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { AlertsPage } from './alerts'
+import { CapacityPage } from './capacity'
 import { duration } from './format'
 import { GroupPage } from './group'
 import { Overview } from './overview'
@@ -31,6 +32,7 @@ export function App() {
         <Router>
           <Route path="/" component={Overview} />
           <Route path="/groups/:cluster/:group" component={GroupPage} />
+          <Route path="/capacity" component={CapacityPage} />
           <Route path="/alerts" component={AlertsPage} />
           <Route path="/rules" component={RulesPage} />
           <Route path="/targets" component={TargetsPage} />
@@ -43,7 +45,7 @@ export function App() {
   )
 }
 
-const pages = [['/', 'Overview'], ['/alerts', 'Alerts'], ['/rules', 'Rules'], ['/targets', 'Targets'], ['/graph', 'Graph']]
+const pages = [['/', 'Overview'], ['/capacity', 'Capacity'], ['/alerts', 'Alerts'], ['/rules', 'Rules'], ['/targets', 'Targets'], ['/graph', 'Graph']]
 
 function Header() {
   const { path } = useLocation()
@@ -131,7 +133,7 @@ function NotFound() {
 function Footer() {
   return (
     <footer>
-      tidemark {summary.value?.version} · <a href="/metrics">metrics</a> · <a href="/api/tidemark/v1/groups">API</a> · <a href="/readyz">ready</a>
+      tidemark {summary.value?.version} · <a href="/metrics">metrics</a> · <a href="/api/docs">API</a> · <a href="/readyz">ready</a>
     </footer>
   )
 }

@@ -6,10 +6,11 @@ import { Chart, roomFor, type Ahead } from './chart'
 import { count, dash, duration, eta, lagWord, plural, rate, slope } from './format'
 import { ranges, usePast } from './history'
 import { Replicas } from './overview'
+import { Planner, WhatToDo } from './plan'
 import { api, groupOf, seenAt, summary } from './store'
 import { Table, typing, useSetQuery, type Column } from './table'
 import type { Group, GroupDetail, Member, Name, Partition } from './types'
-import { At, Errors, Since, states, StateWord } from './words'
+import { At, Copies, Errors, shellWord, Since, states, StateWord } from './words'
 
 export function GroupPage() {
   const { params } = useRoute()
@@ -22,7 +23,9 @@ export function GroupPage() {
       <Head g={live} detail={detail} />
       {error && <p class="problem">{error} What follows is what was seen last.</p>}
       <Facts g={live} d={detail} />
+      <WhatToDo x={detail.explanation} />
       <History g={live} d={detail} />
+      <Planner d={detail} />
       <Partitions d={detail} />
       <Members d={detail} />
       {detail.alerts.length > 0 && <section><h2>Alerts</h2><AlertTable alerts={detail.alerts} /></section>}
@@ -75,7 +78,7 @@ function Facts({ g, d }: { g: Group; d: GroupDetail }) {
       <Fact name="Time lag" value={duration(g.timeLag.seconds)} note={g.timeLag.error ? `± ${duration(g.timeLag.error)}` : 'oldest unread record'} />
       <Fact name="In → out" value={<>{rate(g.arrivals.perSecond)} → {rate(g.consumption.perSecond)}</>} note="records per second" />
       <Fact name="ETA" value={eta(g)} note={g.drain.p50 === null ? 'until the lag is gone' : `${duration(g.drain.p10)} to ${duration(g.drain.p90)}`} />
-      <Fact name="Replicas" value={<Replicas of={g} />} note={replicaNote(g, d)} />
+      <Fact name="Replicas" value={<Replicas of={g} />} note={replicaNote(g)} />
       <Fact name="Skew" value={g.skew === null ? dash : `${rate(g.skew)}×`} note="hottest partition over the mean" />
       <Fact name="Members" value={count(g.members)} note={[g.phase, g.type, d.assignor].filter(Boolean).join(', ')} />
       <Fact name="Seen" value={<><Since at={seenAt(g)} /> ago</>} note={g.fresh ? 'in the latest look' : 'not in the latest look'} />
@@ -87,10 +90,10 @@ function Fact({ name, value, note }: { name: string; value: preact.ComponentChil
   return <div><dt>{name}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>
 }
 
-function replicaNote(g: Group, d: GroupDetail): string {
+function replicaNote(g: Group): string {
   const { needed, useful, partitionsNeeded } = g.replicas
   if (needed !== null && useful !== null && needed > useful) return `the partitions allow ${useful}; it takes ${count(partitionsNeeded)} partitions`
-  return d.replicaCapacity.perSecond === null ? 'have → need' : `${rate(d.replicaCapacity.perSecond)}/s each at most`
+  return g.replicaCapacity.perSecond === null ? 'have → need' : `${rate(g.replicaCapacity.perSecond)}/s each at most`
 }
 
 const selector = (n: Name) => `{cluster=${JSON.stringify(n.cluster)},consumergroup=${JSON.stringify(n.group)}}`
@@ -259,23 +262,10 @@ function Members({ d }: { d: GroupDetail }) {
 
 // Elsewhere says the same page as a command, a call and a query.
 function Elsewhere({ name }: { name: Name }) {
-  const word = /^[\w.-]+$/.test(name.group) ? name.group : `'${name.group.replaceAll("'", String.raw`'\''`)}'`
-  const lines = {
-    CLI: `tidemark explain ${word}`,
-    API: `curl -s ${location.origin}/api/tidemark/v1/groups/${encodeURIComponent(name.cluster)}/${encodeURIComponent(name.group)}`,
-    PromQL: `tidemark_group_lag_records${selector(name)}`,
-  }
-  return (
-    <section class="elsewhere">
-      <h2>The same elsewhere</h2>
-      <dl>
-        {Object.entries(lines).map(([kind, text]) => (
-          <div key={kind}>
-            <dt>{kind}</dt>
-            <dd><code>{text}</code> {navigator.clipboard && <button type="button" onClick={() => navigator.clipboard.writeText(text)}>copy</button>}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
-  )
+  const lines = [
+    { as: 'CLI', text: `tidemark explain ${shellWord(name.group)}` },
+    { as: 'API', text: `curl -s ${location.origin}/api/tidemark/v1/groups/${encodeURIComponent(name.cluster)}/${encodeURIComponent(name.group)}` },
+    { as: 'PromQL', text: `tidemark_group_lag_records${selector(name)}` },
+  ]
+  return <section><h2>The same elsewhere</h2><Copies lines={lines} /></section>
 }

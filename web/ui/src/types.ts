@@ -129,6 +129,8 @@ export interface Row {
   slope: Num // records per second by which the lag grows
   drain: Drain
   replicas: Replicas
+  replicaCapacity: Rate // what one replica reads when it never waits
+  headroom: Num // share of what the replicas can read that does not arrive; negative: they cannot keep up
   skew: Num
   members: Num
   alerts: number // firing now
@@ -149,7 +151,6 @@ export interface GroupList extends Object {
 export interface GroupDetail extends Object {
   group: Group
   explanation: Explanation
-  replicaCapacity: Rate
   assignor: string
   thresholds: Thresholds
   partitions: Partition[]

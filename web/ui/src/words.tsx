@@ -56,3 +56,21 @@ export function Errors({ errors }: { errors: { what: string; reason: string; tex
     </details>
   )
 }
+
+// shellWord writes text so that a shell takes it for one word.
+export const shellWord = (text: string) => (/^[\w.][\w.-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`)
+
+// Copies are lines to be pasted elsewhere. Browsers let a page copy only over TLS
+// or from this machine.
+export function Copies({ lines }: { lines: { as: string; text: string }[] }) {
+  return (
+    <dl class="copies">
+      {lines.map(({ as, text }) => (
+        <div key={as}>
+          <dt>{as}</dt>
+          <dd><code>{text}</code> {navigator.clipboard && <button type="button" aria-label={`Copy for ${as}`} onClick={() => navigator.clipboard.writeText(text)}>copy</button>}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
