@@ -56,6 +56,23 @@ func (s *Service) catchUp(ctx context.Context, out *wire, e entry) (place, error
 	return s.catchUpFrom(ctx, out, e, batches)
 }
 
+// catchUpAgain gives a client from the log what it was too slow for.
+func (s *Service) catchUpAgain(ctx context.Context, out *wire, who *client) (place, error) {
+	at, _ := parseCursor(string(out.id)) // we wrote it
+	e := s.ring.enter(at)
+	if err := s.skipRetention(ctx, &e); err != nil {
+		return place{}, fmt.Errorf("%w: %w", errSource, err)
+	}
+	s.tell(out, e.gaps)
+	who.following.Store(false)
+	p, err := s.catchUp(ctx, out, e)
+	if err == nil {
+		who.flushed.Store(p.next)
+		who.following.Store(true)
+	}
+	return p, err
+}
+
 // pump hands over what a reader reads until it ends or ctx does.
 func pump(ctx context.Context, reader Reader, batches chan<- []tidemark.Record) error {
 	for {
@@ -81,7 +98,7 @@ func (s *Service) catchUpFrom(ctx context.Context, out *wire, e entry, batches <
 		case <-s.draining:
 			return place{}, errDraining
 		case <-heartbeat.C:
-			out.comment("hb")
+			out.heartbeat()
 		case records := <-batches:
 			s.deliverFromLog(out, records, &e.at)
 		}
@@ -106,8 +123,9 @@ func (s *Service) deliverFromLog(out *wire, records []tidemark.Record, at *curso
 			}
 			at.advance(r.Partition, r.Offset, r.Timestamp.UnixMilli())
 			f, _ := newFrame(r, *at)
-			out.frame(f)
-			s.metrics.deliveries.Inc()
+			if out.frame(f, nil) {
+				s.metrics.deliveries.Inc()
+			}
 		}
 		if out.flush() != nil {
 			return

@@ -19,6 +19,7 @@ type frame struct {
 	offset    int64 // -1: a frame about the log itself, for everybody
 	timestamp int64 // of the record, ms
 	appended  time.Time
+	about     about
 	id        int // text[:id] is the line with the id, the rest does not depend on who reads
 	text      []byte
 }
@@ -31,7 +32,7 @@ func newFrame(r *tidemark.Record, at cursor) (f *frame, decodable bool) {
 	b = append(b, "data: "...)
 	b, decodable = appendEvent(b, r)
 	b = append(b, "\n\n"...)
-	return &frame{partition: r.Partition, offset: r.Offset, timestamp: r.Timestamp.UnixMilli(), id: id, text: b}, decodable
+	return &frame{partition: r.Partition, offset: r.Offset, timestamp: r.Timestamp.UnixMilli(), about: aboutOf(r), id: id, text: b}, decodable
 }
 
 // appendEvent writes a record as JSON. A value that is JSON goes through byte by

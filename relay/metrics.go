@@ -21,6 +21,9 @@ type metrics struct {
 	undecodable prometheus.Counter
 	relayBusy   prometheus.Counter
 	workBusy    prometheus.Counter
+	relayed     prometheus.Histogram
+	delivered   prometheus.Histogram
+	skewed      prometheus.Counter
 }
 
 func newMetrics(s *Service) *metrics {
@@ -29,6 +32,9 @@ func newMetrics(s *Service) *metrics {
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	latency := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16)}) // to 16 s
 	}
 	m := &metrics{
 		registry:    prometheus.NewRegistry(),
@@ -40,11 +46,14 @@ func newMetrics(s *Service) *metrics {
 		gaps:        counters("crm_events_gaps_total", "Gap frames: pieces of the log that a client did not get, by reason.", "reason"),
 		undecodable: counter("crm_events_undecodable_total", "Records whose value is no JSON; they are delivered as base64."),
 		relayBusy:   counter("crm_events_relay_busy_seconds_total", "Time spent encoding records for the ring."),
+		relayed:     latency("crm_events_relay_latency_seconds", "From Kafka's answer to the client's socket, of live deliveries."),
+		delivered:   latency("crm_events_delivery_latency_seconds", "From the record's time to the client's socket, of live deliveries; below zero counts as zero."),
+		skewed:      counter("crm_events_clock_skew_total", "Live deliveries of records whose time lies ahead of our clock."),
 		workBusy:    counter("crm_events_work_busy_seconds_total", "Time spent working on records; the rest was waiting for them. Its rate is the utilisation."),
 	}
 	// Series that are there from the beginning can be told from those that are not known.
 	for family, words := range map[*prometheus.CounterVec][]string{
-		m.disconnects: {"client", "slow", "drain", "kafka", "refused"},
+		m.disconnects: {"client", "slow", "age", "drain", "kafka", "refused"},
 		m.resumes:     {live, exact, approximate, holed},
 		m.gaps:        {overflow, retention, recreated},
 	} {
@@ -53,9 +62,24 @@ func newMetrics(s *Service) *metrics {
 		}
 	}
 	m.registry.MustRegister(m.messages, m.requests, m.deliveries, m.disconnects, m.resumes, m.gaps,
-		m.undecodable, m.relayBusy, m.workBusy, &state{s: s},
+		m.undecodable, m.relayBusy, m.workBusy, m.relayed, m.delivered, m.skewed, &state{s: s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// sent notes how long frames took to the socket of one client.
+func (m *metrics) sent(frames []*frame, now time.Time) {
+	for _, f := range frames {
+		if f.offset < 0 {
+			continue
+		}
+		m.relayed.Observe(now.Sub(f.appended).Seconds())
+		late := now.Sub(time.UnixMilli(f.timestamp))
+		if late < -time.Millisecond { // records have no finer time
+			m.skewed.Inc()
+		}
+		m.delivered.Observe(max(0, late).Seconds())
+	}
 }
 
 // state tells at each scrape what is the case now.
@@ -73,6 +97,11 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 	}
 	clients, _ := s.clients.count()
 	gauge("crm_events_sse_clients", "Streams that are open.", float64(clients), nil)
+	byState, slowest := s.clientStates(time.Now())
+	for state, n := range byState {
+		gauge("crm_events_clients", "Streams that are open: live, reading from the log first, or slow.", float64(n), prometheus.Labels{"state": state})
+	}
+	gauge("crm_events_slowest_client_lag_events", "How many frames the slowest client that follows the ring has yet to get.", float64(slowest), nil)
 
 	records, bytes, age := s.ring.size(time.Now())
 	gauge("crm_events_ring_records", "Frames in the ring.", float64(records), nil)
@@ -87,4 +116,21 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 				prometheus.Labels{"partition": strconv.Itoa(partition), "stage": stage})
 		}
 	}
+}
+
+// clientStates counts the clients by state, and says how far the last of them is behind.
+func (s *Service) clientStates(now time.Time) (byState map[string]int, slowest uint64) {
+	all, _ := s.clients.count()
+	following := s.clients.following()
+	byState = map[string]int{"live": 0, "catchup": max(0, all-len(following)), "slow": 0}
+	_, end := s.ring.tail()
+	for _, at := range following {
+		if s.ring.age(at, now) > slowAfter {
+			byState["slow"]++
+		} else {
+			byState["live"]++
+		}
+		slowest = max(slowest, end-min(at, end))
+	}
+	return byState, slowest
 }

@@ -21,6 +21,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -49,10 +50,22 @@ type Config struct {
 	Heartbeat       time.Duration // a comment after so long without an event (15s)
 	Retry           time.Duration // after which a browser reconnects, give or take 30% (3s)
 	WriteTimeout    time.Duration // a client that takes no data for so long is dropped (10s)
+	MaxAge          time.Duration // after which a browser is sent to connect anew, give or take 20%, so that new replicas get some (30m)
+	Slow            SlowPolicy    // what becomes of a client that was too slow for the ring (catch_up)
 	Coalesce        time.Duration // at most one flush per client in this time (5ms)
 	Drain           time.Duration // how long streams may take to end on shutdown (10s)
 	AllowOrigins    []string      // pages of other origins that may read the stream; "*": all, without credentials
 }
+
+// SlowPolicy says what becomes of a client that was too slow for the ring.
+type SlowPolicy string
+
+// The policies for slow clients.
+const (
+	SlowCatchesUp  SlowPolicy = "catch_up"   // it reads from the log what it missed; if all readers are taken, as gap
+	SlowSkips      SlowPolicy = "gap"        // it goes on with what the ring has, and is told what it missed
+	SlowReconnects SlowPolicy = "disconnect" // it is sent to come back with its id
+)
 
 // Options is Config and the living things.
 type Options struct {
@@ -141,7 +154,12 @@ func (c Config) Validate() error {
 	if c.Topic == "" || c.Group == "" {
 		return errors.New("relay: the topic and the group must be named")
 	}
-	least := min(c.CommitInterval, c.RingAge, c.Heartbeat, c.Retry, c.WriteTimeout, c.Coalesce, c.Drain)
+	switch c.Slow {
+	case "", SlowCatchesUp, SlowSkips, SlowReconnects:
+	default:
+		return fmt.Errorf("relay: slow clients can be met with catch_up, gap or disconnect, not with %q", c.Slow)
+	}
+	least := min(c.CommitInterval, c.RingAge, c.Heartbeat, c.Retry, c.WriteTimeout, c.MaxAge, c.Coalesce, c.Drain)
 	if least < 0 || min(c.RingBytes, c.RingRecords, c.MaxClients, c.MaxClientsPerIP, c.CatchUpReaders) < 0 || c.WorkRate < 0 {
 		return errors.New("relay: a rate, time, size or number is negative; leave it out for the usual one")
 	}
@@ -160,6 +178,8 @@ func (c Config) withDefaults() Config {
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
 	c.Retry = cmp.Or(c.Retry, 3*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
+	c.MaxAge = cmp.Or(c.MaxAge, 30*time.Minute)
+	c.Slow = cmp.Or(c.Slow, SlowCatchesUp)
 	c.Coalesce = cmp.Or(c.Coalesce, 5*time.Millisecond)
 	c.Drain = cmp.Or(c.Drain, 10*time.Second)
 	return c

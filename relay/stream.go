@@ -20,8 +20,12 @@ const maxFlush = 64 << 10
 // patience is how long a client waits at the door for Kafka to answer.
 const patience = 5 * time.Second
 
-// errDraining ends streams when the service does.
-var errDraining = errors.New("shutting down")
+// What ends a stream with a farewell: the browser is to come back.
+var (
+	errDraining = errors.New("shutting down")
+	errAged     = errors.New("old enough")
+	errSlow     = errors.New("too slow for the ring")
+)
 
 // serveStream answers one browser for as long as it stays.
 func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +51,7 @@ func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	s.metrics.resumes.WithLabelValues(e.resume).Inc()
-	err = s.stream(r.Context(), s.newWire(w), who, e, done)
+	err = s.stream(r.Context(), s.newWire(w, askedFilter(r.URL.Query())), who, e, done)
 	s.metrics.disconnects.WithLabelValues(disconnectReason(err)).Inc()
 }
 
@@ -100,7 +104,9 @@ func (s *Service) enter(ctx context.Context, asked cursor, resumes bool) (e entr
 
 // stream writes to one client until it leaves or has to; the error says why.
 func (s *Service) stream(ctx context.Context, out *wire, who *client, e entry, caughtUp func()) error {
-	out.retry(jitter(s.o.Retry))
+	ctx, cancel := context.WithTimeoutCause(ctx, jitter(s.o.MaxAge, 20), errAged)
+	defer cancel()
+	out.retry(jitter(s.o.Retry, 30))
 	out.control(&e.at, connected{"connected", s.o.Topic, s.o.Group, e.resume})
 	s.tell(out, e.gaps)
 	if err := out.flush(); err != nil {
@@ -113,12 +119,25 @@ func (s *Service) stream(ctx context.Context, out *wire, who *client, e entry, c
 		who.following.Store(true)
 		err = s.follow(ctx, out, who, p)
 	}
-	if errors.Is(err, errDraining) {
-		out.retry(jitter(s.o.Retry))
-		out.control(nil, notice{Kind: "bye"})
+	if reason, is := farewell(err); is {
+		out.retry(jitter(s.o.Retry, 30))
+		out.control(nil, notice{Kind: "bye", Reason: reason})
 		err = cmp.Or(out.flush(), err)
 	}
 	return err
+}
+
+// farewell says whether a stream ends with one, and its reason.
+func farewell(err error) (reason string, is bool) {
+	switch {
+	case errors.Is(err, errDraining):
+		return "", true
+	case errors.Is(err, errAged):
+		return "age", true
+	case errors.Is(err, errSlow):
+		return "slow", true
+	}
+	return "", false
 }
 
 // tell writes gap frames. They carry no id: what they tell of lies before the
@@ -141,27 +160,34 @@ func (s *Service) follow(ctx context.Context, out *wire, who *client, p place) e
 		buffer = frames
 		switch {
 		case overrun:
-			p = s.skipLost(out)
+			var err error
+			if p, err = s.fallBehind(ctx, out, who); err != nil {
+				return err
+			}
 			continue
 		case len(frames) > 0:
 			s.deliver(out, frames, &p)
 		default:
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				return context.Cause(ctx)
 			case <-s.draining:
 				return errDraining
 			case <-changed:
 				continue
 			case <-heartbeat.C:
-				out.comment("hb")
+				out.heartbeat()
 			}
+		}
+		if out.armed {
+			heartbeat.Reset(s.o.Heartbeat)
 		}
 		if err := out.flush(); err != nil {
 			return err
 		}
 		who.flushed.Store(p.next)
-		heartbeat.Reset(s.o.Heartbeat)
+		s.metrics.sent(out.sent, time.Now())
+		out.sent = out.sent[:0]
 		pause(ctx, s.o.Coalesce)
 	}
 }
@@ -178,16 +204,31 @@ func (s *Service) deliver(out *wire, frames []*frame, p *place) {
 		if known > 0 {
 			s.tell(out, []gap{missing{f.partition, known, f.offset}.gap(recreated)})
 		}
+		var own *cursor
 		if len(p.ahead) > 0 {
-			out.frameAs(&p.own, f)
-		} else {
-			out.frame(f)
+			own = &p.own
 		}
-		if f.offset >= 0 {
+		if out.frame(f, own) && f.offset >= 0 {
 			delivered++
 		}
 	}
 	s.metrics.deliveries.Add(float64(delivered))
+}
+
+// fallBehind does with a client that was too slow for the ring what the policy says.
+func (s *Service) fallBehind(ctx context.Context, out *wire, who *client) (place, error) {
+	switch s.o.Slow {
+	case SlowReconnects:
+		return place{}, errSlow
+	case SlowCatchesUp:
+		select {
+		case s.catchUps <- struct{}{}:
+			defer func() { <-s.catchUps }()
+			return s.catchUpAgain(ctx, out, who)
+		default:
+		}
+	}
+	return s.skipLost(out), nil
 }
 
 // skipLost takes a client on that was too slow for the ring, and says what it lost.
@@ -217,7 +258,7 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, reason string) 
 		http.Error(w, fmt.Sprintf("no room for another stream now (%s)", reason), http.StatusServiceUnavailable)
 		return
 	}
-	out := s.newWire(w)
+	out := s.newWire(w, filter{})
 	out.retry(later)
 	var at *cursor // some clients forget their id unless each stream tells it again
 	if asked, resumes, _ := askedCursor(r); resumes {
@@ -233,13 +274,16 @@ func disconnectReason(err error) string {
 		return "drain"
 	case errors.Is(err, errSource):
 		return "kafka"
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, errAged):
+		return "age"
+	case errors.Is(err, errSlow), errors.Is(err, os.ErrDeadlineExceeded):
 		return "slow"
 	}
 	return "client"
 }
 
-// jitter spreads what all clients would otherwise do at the same time: ±30%.
-func jitter(d time.Duration) time.Duration {
-	return d*7/10 + rand.N(d*6/10+1)
+// jitter spreads what all clients would otherwise do at the same time, by so many
+// per cent either way.
+func jitter(d, percent time.Duration) time.Duration {
+	return d*(100-percent)/100 + rand.N(d*2*percent/100+1)
 }

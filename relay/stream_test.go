@@ -63,7 +63,7 @@ func TestFirstFrameIsConnectedAndPrimesTheClientWithACursor(t *testing.T) {
 func TestSlowClientIsToldWhatItMissedAndDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(1)
-		r := m.start(t, func(o *relay.Options) { o.RingBytes = 100_000; o.WriteTimeout = time.Minute })
+		r := m.start(t, func(o *relay.Options) { o.RingBytes = 100_000; o.WriteTimeout = time.Minute; o.Slow = relay.SlowSkips })
 		slow, quick := r.connect(""), r.open("")
 		synctest.Wait()
 		for range 200 {

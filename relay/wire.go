@@ -9,18 +9,21 @@ import (
 // wire writes frames to one client. Nothing of it is safe for concurrent use. The
 // first error stays and is returned by flush.
 type wire struct {
+	filter
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration
-	id      []byte // of the latest frame
+	id      []byte // where the client stands: of the latest frame, or past what its filter passed over
+	unsaid  int    // records that it passed over since
 	scratch []byte
-	armed   bool // a write deadline is set
+	sent    []*frame // of the ring, written since the last flush
+	armed   bool     // a write deadline is set
 	err     error
 }
 
-func (s *Service) newWire(w http.ResponseWriter) *wire {
+func (s *Service) newWire(w http.ResponseWriter, f filter) *wire {
 	streamHeader(w.Header())
-	return &wire{w: w, rc: http.NewResponseController(w), timeout: s.o.WriteTimeout}
+	return &wire{filter: f, w: w, rc: http.NewResponseController(w), timeout: s.o.WriteTimeout}
 }
 
 func streamHeader(h http.Header) {
@@ -40,17 +43,57 @@ func (o *wire) write(b []byte) {
 	}
 }
 
-// frame writes a frame of the ring as it is.
-func (o *wire) frame(f *frame) {
-	o.id = append(o.id[:0], f.text[len("id: "):f.id-1]...)
-	o.write(f.text)
+// frame writes a frame, or passes over it, with its own id or, not nil, another.
+// It says whether it was written.
+func (o *wire) frame(f *frame, at *cursor) bool {
+	if at != nil {
+		o.id = at.append(o.id[:0])
+	} else {
+		o.id = append(o.id[:0], f.text[len("id: "):f.id-1]...)
+	}
+	if !o.wants(f) {
+		if o.unsaid++; o.unsaid >= checkpointEvery {
+			o.checkpoint()
+		}
+		return false
+	}
+	o.unsaid = 0
+	if !f.appended.IsZero() {
+		o.sent = append(o.sent, f)
+	}
+	if at == nil && !o.typed {
+		o.write(f.text)
+		return true
+	}
+	o.scratch = o.appendOwnID(o.scratch[:0])
+	if o.typed {
+		o.scratch = append(o.scratch, f.about.event()...)
+	}
+	o.scratch = append(o.scratch, f.text[f.id:]...)
+	o.write(o.scratch)
+	return true
 }
 
-// frameAs writes a frame of the ring with another id.
-func (o *wire) frameAs(at *cursor, f *frame) {
-	o.id = at.append(o.id[:0])
-	o.scratch = appendID(o.scratch[:0], *at)
-	o.write(append(o.scratch, f.text[f.id:]...))
+func (o *wire) appendOwnID(b []byte) []byte {
+	b = append(b, "id: "...)
+	b = append(b, o.id...)
+	return append(b, '\n')
+}
+
+// checkpoint tells the client where it stands.
+func (o *wire) checkpoint() {
+	o.unsaid = 0
+	o.scratch = o.appendOwnID(o.scratch[:0])
+	o.write(append(o.scratch, "event: "+checkpoint+"\ndata: {}\n\n"...))
+}
+
+// heartbeat shows that the stream is alive.
+func (o *wire) heartbeat() {
+	if o.unsaid > 0 {
+		o.checkpoint()
+		return
+	}
+	o.write([]byte(": hb\n\n"))
 }
 
 // control writes a frame that is no record, with the client's new cursor or, nil,
@@ -63,16 +106,17 @@ func (o *wire) control(at *cursor, content any) {
 	o.write(o.scratch)
 }
 
-func (o *wire) comment(text string) { o.write([]byte(": " + text + "\n\n")) }
-
 // retry tells a browser after how long to reconnect.
 func (o *wire) retry(d time.Duration) {
 	o.write([]byte("retry: " + strconv.FormatInt(d.Milliseconds(), 10) + "\n\n"))
 }
 
-// flush sends what was written and takes the deadline away again: HTTP/2 ends a
+// flush sends what was written, if anything was, and takes the deadline away again: HTTP/2 ends a
 // stream at its deadline even if nothing is being written.
 func (o *wire) flush() error {
+	if !o.armed {
+		return o.err
+	}
 	if o.err == nil {
 		o.err = o.rc.Flush()
 	}

@@ -336,7 +336,7 @@ type event struct {
 	Value                       json.RawMessage
 	Raw                         []byte
 	Undecodable                 bool
-	id                          string
+	id, name                    string
 	at                          time.Time
 }
 
@@ -349,13 +349,15 @@ func (r *replica) open(lastID string) *browser {
 }
 
 // connect connects and does not read.
-func (r *replica) connect(lastID string) *browser {
+func (r *replica) connect(lastID string) *browser { return r.connectTo("/crm-events", lastID) }
+
+func (r *replica) connectTo(path, lastID string) *browser {
 	r.t.Helper()
 	header := map[string]string{}
 	if lastID != "" {
 		header["Last-Event-ID"] = lastID
 	}
-	b := &browser{t: r.t, id: lastID, stopped: make(chan struct{}), answer: r.request(http.MethodGet, "/crm-events", header)}
+	b := &browser{t: r.t, id: lastID, stopped: make(chan struct{}), answer: r.request(http.MethodGet, path, header)}
 	if got, want := b.answer.StatusCode, http.StatusOK; got != want {
 		r.t.Fatalf("the stream answered %d, want %d", got, want)
 	}
@@ -375,7 +377,7 @@ func (b *browser) read() {
 		if f.data == "" {
 			return
 		}
-		e := event{id: f.id, at: time.Now()}
+		e := event{id: f.id, name: f.name, at: time.Now()}
 		if err := json.Unmarshal([]byte(f.data), &e); err != nil {
 			b.t.Errorf("frame %q is no JSON: %v", f.data, err)
 		}

@@ -47,6 +47,8 @@ func command() *cobra.Command {
 	f.IntVar(&s.relay.RingBytes, "ring.bytes", 0, "how much to keep in memory for clients that come back; 0: 64 MiB")
 	f.DurationVar(&s.relay.RingAge, "ring.age", 0, "and for how long; 0: 15m")
 	f.DurationVar(&s.relay.Heartbeat, "heartbeat", 0, "a comment after so long without an event; 0: 15s")
+	f.DurationVar(&s.relay.MaxAge, "clients.max-age", 0, "send a browser to connect anew after so long, give or take 20%; 0: 30m")
+	f.StringVar((*string)(&s.relay.Slow), "clients.slow", string(relay.SlowCatchesUp), "what becomes of a client that is too slow for the ring: catch_up, gap or disconnect")
 	f.DurationVar(&s.relay.Drain, "drain", 0, "how long streams may take to end on shutdown; 0: 10s")
 	c.AddCommand(outboxCommand())
 	return c
