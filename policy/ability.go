@@ -12,9 +12,10 @@ import (
 // as there are replicas to spare; so what a replica usually does is tried again
 // after an hour, and if it was slow for good, that is the usual from then on.
 type ability struct {
-	usual float64
-	slow  float64
-	until time.Time // slow counts until then
+	usual  float64
+	slow   float64
+	until  time.Time // slow counts until then
+	latest float64   // what the model said at the look before
 }
 
 const (
@@ -22,11 +23,15 @@ const (
 	tryAgain = time.Hour
 )
 
-// observe takes in what the model makes of all looks so far.
-func (a *ability) observe(capacity tidemark.Rate) {
+// observe takes in what the model makes of all looks so far. A low figure is news
+// only in the look that brought it.
+func (a *ability) observe(at time.Time, capacity tidemark.Rate) {
 	if capacity.PerSecond > slowdown*a.usual {
 		a.usual = capacity.PerSecond
+	} else if proven(capacity) && capacity.PerSecond != a.latest {
+		a.fell(at, capacity.PerSecond)
 	}
+	a.latest = capacity.PerSecond
 }
 
 // fell takes in what the fastest replica did while records fell behind.

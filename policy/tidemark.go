@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -42,18 +43,17 @@ const (
 	restAfterGrowth = 15 * time.Minute
 	restAfterShrink = 10 * time.Minute
 	enoughFor       = 10 * time.Minute // that a smaller size must have sufficed
-	quiet           = time.Minute      // after a rebalance
-	measured        = 2 * time.Minute  // after a rebalance, until rates are those since then
+	quiet           = 90 * time.Second // after a rebalance, until rates are those since then
 	lead            = 90 * time.Second // until replicas that are asked for now take part
 	few             = 4                // replicas of which none is spared to try what one can do
-	worthwhile      = 0.2              // of the replicas; a smaller saving is not worth a rebalance
+	worthwhile      = 0.25             // of the replicas; a smaller saving is not worth a rebalance
 	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
 )
 
 // New returns a policy that has seen nothing yet.
 func New(o Options) *Tidemark {
 	o.Target.Drain = cmp.Or(o.Target.Drain, 10*time.Minute)
-	o.Target.Utilisation = cmp.Or(o.Target.Utilisation, 0.8)
+	o.Target.Utilisation = cmp.Or(o.Target.Utilisation, 0.85)
 	o.TimeLag = cmp.Or(o.TimeLag, 5*time.Minute)
 	return &Tidemark{options: o}
 }
@@ -72,7 +72,7 @@ func (p *Tidemark) Decide(s Sight) Decision {
 		hold.Because = "not enough looks yet to know what arrives and what a replica can do"
 		return hold
 	}
-	p.able.observe(s.Estimate.ReplicaCapacity)
+	p.able.observe(s.At, s.Estimate.ReplicaCapacity)
 	if n, why := p.grow(s); n > hold.Replicas {
 		p.grew = s.At
 		return Decision{Replicas: n, Because: why}
@@ -107,7 +107,7 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	utilisation := p.options.Target.Utilisation
 	w := p.work(s, p.load.expected())
 	late := behind(s.Estimate.State) || p.old(s)
-	if s.Estimate.State == tidemark.Growing && settled && s.At.Sub(p.settled) >= measured {
+	if s.Estimate.State == tidemark.Growing && settled {
 		p.able.fell(s.At, fastest(s))
 	}
 	capacity := p.able.at(s.At)
@@ -200,6 +200,8 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 	switch {
 	case s.Estimate.State != tidemark.CaughtUp && s.Estimate.State != tidemark.Idle:
 		return s.Wanted, "not caught up: " + s.Estimate.Because
+	case less(s.Estimate.Consumption, s.Estimate.Arrivals):
+		return s.Wanted, "less is read than arrives"
 	case s.Ready != s.Wanted || len(s.Group.Members) != s.Ready:
 		return s.Wanted, "replicas are starting or leaving"
 	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) <= restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:
@@ -243,4 +245,9 @@ func (p *Tidemark) try(w work, s Sight) (replicas int, because string) {
 		n--
 	}
 	return n, "to see what a replica can do: " + p.says(w, n, shown)
+}
+
+// less says that one rate is below another by more than three standard deviations.
+func less(a, b tidemark.Rate) bool {
+	return a.Known && b.Known && b.PerSecond-a.PerSecond > 3*math.Hypot(a.Error, b.Error)
 }
