@@ -47,7 +47,7 @@ func TestTheDemosMetricsPageIsValidAndTrue(t *testing.T) {
 		after := truths(world, groups)
 		for i, least := range before {
 			most := after[i]
-			labels := fmt.Sprintf("{cluster=%q,consumergroup=%q,topic=%q,partition=%q}", sandbox.Cluster, least.Group, least.Topic, fmt.Sprint(least.ID))
+			labels := fmt.Sprintf(`{cluster=%q,consumergroup=%q,topic=%q,partition="%d"}`, sandbox.Cluster, least.Group, least.Topic, least.ID)
 			between(t, page, "kafka_consumergroup_lag"+labels, least.LogEnd-most.Committed, most.LogEnd-least.Committed)
 			between(t, page, "kafka_consumergroup_current_offset"+labels, least.Committed, most.Committed)
 		}
