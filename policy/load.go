@@ -78,7 +78,11 @@ func (l *load) remembers(d time.Duration) bool {
 func (l *load) surprised() bool { return l.surprisedAt(len(l.rates) - 1) }
 
 func (l *load) surprisedAt(i int) bool {
-	return i > 0 && l.rates[i].latest-l.rates[i-1].level > surprise*l.noise()
+	if i <= 0 {
+		return false
+	}
+	above := l.rates[i].latest - l.rates[i-1].level
+	return above > l.rates[i-1].level/20 && above > surprise*l.noise()
 }
 
 // expected returns what to be prepared for: the level of five minutes or, after a

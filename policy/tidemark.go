@@ -33,6 +33,7 @@ type Tidemark struct {
 	tried   bool // a replica was seen with more to do than it could
 	grew    time.Time
 	shrank  time.Time
+	regrets [2]time.Time // when it grew soon after it had shrunk, the latest last
 	members int
 	settled time.Time // when the members changed last
 }
@@ -74,6 +75,9 @@ func (p *Tidemark) Decide(s Sight) Decision {
 	}
 	p.able.observe(s.At, s.Estimate.ReplicaCapacity)
 	if n, why := p.grow(s); n > hold.Replicas {
+		if s.At.Sub(p.shrank) <= restAfterGrowth {
+			p.regrets = [2]time.Time{p.regrets[1], s.At}
+		}
 		p.grew = s.At
 		return Decision{Replicas: n, Because: why}
 	}
@@ -206,6 +210,8 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return s.Wanted, "replicas are starting or leaving"
 	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) <= restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:
 		return s.Wanted, "changed lately"
+	case s.At.Sub(p.regrets[0]) <= time.Hour:
+		return s.Wanted, "shrunk too early twice within an hour"
 	case !p.load.remembers(enoughFor):
 		return s.Wanted, "not seen for long enough"
 	}
