@@ -143,12 +143,15 @@ func (f *facts) Skew() string {
 	switch {
 	case !known:
 		return f.mark(unsure, "how the lag is spread is unknown")
-	case lag == 0:
-		return f.mark(fine, "no partition is behind")
+	case f.estimate.State == tidemark.CaughtUp || f.estimate.State == tidemark.Idle:
+		return f.mark(fine, "no partition is behind by more than what is in flight")
 	case f.estimate.Skew >= 2:
-		return f.mark(wrong, "partition %d of %s has %s records, %s times the mean → more replicas do not help it", p.ID, code(p.Topic), whole(lag), significant(f.estimate.Skew))
+		return f.mark(wrong, "partition %d of %s has %s, %s times the mean → more replicas do not help it", p.ID, code(p.Topic), several(lag, "record"), significant(f.estimate.Skew))
 	}
-	return f.mark(fine, "the lag is spread: the worst partition, %d of %s, has %s records", p.ID, code(p.Topic), whole(lag))
+	if f.total.Missing > 0 {
+		return f.mark(unsure, "the lag of %d partitions is not known; of the others %d of %s is the worst, with %s", f.total.Missing, p.ID, code(p.Topic), several(lag, "record"))
+	}
+	return f.mark(fine, "the lag is spread: the worst partition, %d of %s, has %s", p.ID, code(p.Topic), several(lag, "record"))
 }
 
 // Stuck names the partitions that do not move, and their owners.
@@ -162,7 +165,10 @@ func (f *facts) Stuck() string {
 			stuck = append(stuck, fmt.Sprintf("%d of %s, owned by %s", p.ID, code(p.Topic), f.owner(p.Topic, p.ID)))
 		}
 	}
-	if len(stuck) == 0 {
+	switch {
+	case len(stuck) == 0 && f.total.Missing > 0:
+		return f.mark(unsure, "no partition is stalled of those that were seen; %d were not", f.total.Missing)
+	case len(stuck) == 0:
 		return f.mark(fine, "no partition is stalled at this moment")
 	}
 	return f.mark(wrong, "stalled: partition %s", strings.Join(stuck, "; "))
@@ -187,7 +193,7 @@ func (f *facts) Lost() string {
 	case !f.fresh || f.total.Missing > 0:
 		return f.mark(unsure, "whether unread records were deleted is unknown")
 	case f.total.Lost > 0:
-		return f.mark(wrong, "%s records were deleted before the group had read them; they are gone", whole(f.total.Lost))
+		return f.mark(wrong, "%s deleted before the group had read them; they are gone", several(f.total.Lost, "record"))
 	}
 	return f.mark(fine, "no unread record has been deleted yet")
 }

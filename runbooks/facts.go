@@ -170,10 +170,10 @@ func (f *facts) Lag() string {
 	case !f.fresh:
 		return unknown
 	case f.total.Complete:
-		return whole(f.total.Records) + " records"
+		return several(f.total.Records, "record")
 	}
-	return fmt.Sprintf("unknown: %d of %d partitions are not known, the others hold %s records",
-		f.total.Missing+f.total.Uncommitted, f.total.Partitions, whole(f.total.Records))
+	return fmt.Sprintf("unknown: %d of %d partitions are not known, the others hold %s",
+		f.total.Missing+f.total.Uncommitted, f.total.Partitions, several(f.total.Records, "record"))
 }
 
 // TimeLag is how long the oldest unread record has waited.
@@ -269,8 +269,11 @@ func (f *facts) Hottest() string {
 	if !known || lag == 0 {
 		return unknown
 	}
-	text := fmt.Sprintf("partition %d of %s with %s records", p.ID, code(p.Topic), whole(lag))
-	if f.estimate.Skew > 0 {
+	text := fmt.Sprintf("partition %d of %s with %s", p.ID, code(p.Topic), several(lag, "record"))
+	switch {
+	case f.total.Missing > 0:
+		text += ", of those that were seen"
+	case f.estimate.Skew > 0:
 		text += fmt.Sprintf(", %s times the mean of all", significant(f.estimate.Skew))
 	}
 	return text

@@ -87,7 +87,7 @@ func TestEachRunbookReadsWithAndWithoutLiveValues(t *testing.T) {
 				t.Errorf("%s begins with %q, want %q", alert, got, want)
 			}
 			for _, wants := range []string{"docker compose", "kubectl", "```sh", "```powershell"} {
-				if !strings.Contains(text, wants) && !(wants == "```powershell" && strings.Contains(text, "bash and PowerShell alike")) {
+				if !strings.Contains(text, wants) && !(wants == "```powershell" && strings.Contains(text, "the same in bash and in PowerShell")) {
 					t.Errorf("%s has no %s", alert, wants)
 				}
 			}
@@ -145,7 +145,7 @@ func TestPartOfTheLagIsNotTheLag(t *testing.T) {
 	view := growing()
 	view.Observations[0].Snapshot.Partitions[1].Reason = tidemark.Unreachable
 	text := render(t, "KafkaLagDataMissing", runbooks.Subject{View: view})
-	for _, want := range []string{"| Behind | unknown: 1 of 3 partitions are not known, the others hold 7,000 records |", "✗ of 3 partitions 1 are not known and 0 were never committed"} {
+	for _, want := range []string{"| Behind | unknown: 1 of 3 partitions are not known, the others hold 7,000 records |", "✗ of 3 partitions 1 are not known and 0 were never committed", "with 4,000 records, of those that were seen"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}

@@ -45,12 +45,12 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// several writes 1 member, 2 members.
-func several(n int, what string) string {
+// several writes 1 member, 12,345 records.
+func several[N int | int64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return whole(int64(n)) + " " + what + "s"
 }
 
 // code makes a name inline code, which Markdown takes literally: a name may hold
