@@ -1,0 +1,293 @@
+package policy_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/policy"
+)
+
+// group is one whose estimates are exact: a fluid of records, looked at every 15 s.
+type group struct {
+	t          *testing.T
+	policy     policy.Policy
+	now        time.Time
+	partitions int
+	perReplica float64
+	wanted     int
+	ready      int
+	starting   int // looks until what is wanted is ready
+	arrived    float64
+	behind     float64
+	rates      []float64 // of the last looks
+	sizes      []int
+}
+
+func newGroup(t *testing.T, partitions, replicas int) *group {
+	return &group{
+		t: t, policy: policy.New(policy.Options{TimeLag: time.Minute}), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+		partitions: partitions, perReplica: 1000, wanted: replicas, ready: replicas,
+	}
+}
+
+// look lets 15 s pass with so many records a second arriving, and asks the policy.
+func (g *group) look(arrivals float64) policy.Decision {
+	g.t.Helper()
+	s := g.sight(arrivals)
+	d := g.policy.Decide(s)
+	g.follow(d.Replicas)
+	return d
+}
+
+func (g *group) follow(n int) {
+	g.sizes = append(g.sizes, n)
+	if n > g.wanted {
+		g.starting = 6
+	}
+	g.wanted, g.ready = n, min(g.ready, n)
+}
+
+func (g *group) sight(arrivals float64) policy.Sight {
+	const interval = 15
+	g.now = g.now.Add(interval * time.Second)
+	if g.starting--; g.starting <= 0 {
+		g.ready = g.wanted
+	}
+	busiest := (g.partitions + g.ready - 1) / g.ready
+	could := g.perReplica * float64(g.partitions) / float64(busiest)
+	consumed := min(could, arrivals+g.behind/interval)
+	g.arrived += arrivals * interval
+	g.behind += (arrivals - consumed) * interval
+	g.rates = append(g.rates, arrivals)
+
+	e := tidemark.Estimate{
+		State:           tidemark.CaughtUp,
+		Lag:             tidemark.Total{Complete: true, Partitions: g.partitions, Records: int64(g.behind)},
+		Arrivals:        tidemark.Rate{PerSecond: arrivals, Error: arrivals / 100, Known: true},
+		Consumption:     tidemark.Rate{PerSecond: consumed, Error: consumed / 100, Known: true},
+		ReplicaCapacity: tidemark.Rate{PerSecond: g.perReplica, Error: g.perReplica / 100, Known: true},
+	}
+	switch {
+	case g.behind > 30*arrivals && consumed > arrivals:
+		e.State = tidemark.Draining
+	case g.behind > 30*arrivals:
+		e.State = tidemark.Growing
+	}
+	s := policy.Sight{At: g.now, Limits: policy.Limits{Min: 1, Max: g.partitions}, Wanted: g.wanted, Ready: g.ready}
+	s.Group = tidemark.Group{Name: "billing", Phase: "Stable", Assignor: "range", Members: make([]tidemark.Member, g.ready)}
+	for m := range s.Group.Members {
+		s.Group.Members[m].ID = fmt.Sprint(m)
+	}
+	for i := range g.partitions {
+		end := int64(g.arrived / float64(g.partitions))
+		s.Rows = append(s.Rows, tidemark.Partition{Topic: "orders", ID: int32(i), LogEnd: end, Committed: max(0, end-int64(g.behind/float64(g.partitions)))})
+		e.Partitions = append(e.Partitions, tidemark.PartitionEstimate{
+			Topic: "orders", ID: int32(i),
+			Arrivals:    tidemark.Rate{PerSecond: arrivals / float64(g.partitions), Known: true},
+			Consumption: tidemark.Rate{PerSecond: consumed / float64(g.partitions), Known: true},
+		})
+		owner := &s.Group.Members[i*g.ready/g.partitions]
+		owner.Assigned = append(owner.Assigned, tidemark.Assignment{Topic: "orders", Partitions: []int32{int32(i)}})
+	}
+	s.Estimate = e
+	return s
+}
+
+// changes returns the steps between the sizes that were asked for.
+func (g *group) changes(first int) (changes []int) {
+	for _, n := range g.sizes {
+		if n != first {
+			changes = append(changes, n-first)
+		}
+		first = n
+	}
+	return changes
+}
+
+// steps is how many random looks the safety test takes: 10⁶, fewer with -short.
+func steps() int {
+	if testing.Short() {
+		return 20_000
+	}
+	return 1_000_000
+}
+
+// blind makes a sight one that did not see everything, in one of the ways there are.
+func blind(s *policy.Sight, r *rand.Rand) {
+	switch i := r.IntN(len(s.Rows)); r.IntN(3) {
+	case 0:
+		s.Group.Reason = tidemark.Unreachable
+	case 1:
+		s.Rows[i].Reason, s.Rows[i].LogEnd = tidemark.Unreachable, tidemark.Unseen
+		s.Estimate.Lag.Complete, s.Estimate.Lag.Missing, s.Estimate.State = false, 1, tidemark.Unknown
+	case 2:
+		s.Estimate.ReplicaCapacity, s.Estimate.State = tidemark.Rate{}, tidemark.Unknown
+	}
+}
+
+// Source: capacity.md 2.8, G3 and G4; 3.5, fault safety.
+func TestNothingUnknownEverShrinksAGroupAndNoLimitIsLeft(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	g := newGroup(t, 12, 6)
+	load, shrunk := 3000.0, 0
+	for i := range steps() {
+		if r.IntN(200) == 0 {
+			load = 15_000 * r.Float64() * r.Float64()
+		}
+		s := g.sight(load * (0.9 + 0.2*r.Float64()))
+		unknown := r.IntN(4) == 0
+		if unknown {
+			blind(&s, r)
+		}
+		d := g.policy.Decide(s)
+		if unknown && d.Replicas < s.Wanted {
+			t.Fatalf("step %d: %d replicas became %d although not everything was seen: %s", i, s.Wanted, d.Replicas, d.Because)
+		}
+		if d.Replicas < 1 || d.Replicas > 12 {
+			t.Fatalf("step %d: %d replicas, limits 1 and 12", i, d.Replicas)
+		}
+		if d.Replicas < s.Wanted {
+			shrunk++
+		}
+		g.follow(d.Replicas)
+	}
+	if got, want := shrunk, steps()/2000; got < want {
+		t.Errorf("shrunk %d times in all, want at least %d for the test to mean anything", got, want)
+	}
+}
+
+// Source: capacity.md 2.8, G1: while the load stays within half the distance of the
+// two thresholds (0.85 and 0.925) there is at most one burst up and one sequence down.
+func TestLoadWithinTheBandMakesNoCycle(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 5))
+	for range 50 {
+		partitions := 1 + r.IntN(40)
+		first := 1 + r.IntN(partitions)
+		g := newGroup(t, partitions, first)
+		load := 800 * float64(partitions) * r.Float64()
+		for range 8 * 60 {
+			g.look(load * (1 + 0.0375*(2*r.Float64()-1)))
+		}
+		down := false
+		for _, change := range g.changes(first) {
+			if change > 0 && down {
+				t.Fatalf("%d partitions, %.0f/s from %d: grew after it had shrunk: %v", partitions, load, first, g.changes(first))
+			}
+			down = down || change < 0
+		}
+	}
+}
+
+// Source: capacity.md 2.8, G5: at constant load at most two changes, once the
+// capacity is known.
+func TestConstantLoadIsMetAfterTwoChanges(t *testing.T) {
+	for partitions := 1; partitions <= 48; partitions++ {
+		for first := 1; first <= partitions; first += 11 {
+			load := 700 * float64(partitions) / 2
+			g := newGroup(t, partitions, first)
+			for range 4 * 60 {
+				g.look(load)
+			}
+			if got := g.changes(first); len(got) > 2 {
+				t.Errorf("%d partitions, %.0f/s from %d replicas: changes %v, want at most 2", partitions, load, first, got)
+			}
+			if per := (partitions + g.wanted - 1) / g.wanted; float64(per)*350 > 925 {
+				t.Errorf("%d partitions, %.0f/s: ends with %d replicas, the busiest with %d partitions of 350/s", partitions, load, g.wanted, per)
+			}
+		}
+	}
+}
+
+// Source: capacity.md 2.8, G2.
+func TestNoLoadMakesItTakeBackMoreThanTwoChangesAnHour(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 5))
+	for range 8 {
+		g := newGroup(t, 24, 12)
+		var grew []int
+		shrank := -1000
+		half := 1 + r.IntN(80)
+		for i := range 24 * 60 {
+			load := 1500.0
+			if i/half%2 == 0 {
+				load = 15_000
+			}
+			before := g.wanted
+			switch d := g.look(load * (0.8 + 0.4*r.Float64())); {
+			case d.Replicas < before:
+				shrank = i
+			case d.Replicas > before && i-shrank <= 60:
+				grew, shrank = append(grew, i), -1000
+			}
+		}
+		for i := 2; i < len(grew); i++ {
+			if got := grew[i] - grew[i-2]; got < 240 {
+				t.Errorf("period of %d looks: three changes taken back within %d looks, an hour has 240", half, got)
+			}
+		}
+	}
+}
+
+func TestTenfoldJumpIsAnsweredByTheSecondLook(t *testing.T) {
+	g := newGroup(t, 24, 2)
+	for range 100 {
+		g.look(1200)
+	}
+	g.look(12_000)
+	if got, want := g.wanted, 24; got != want {
+		t.Errorf("replicas = %d, want %d: 12,000/s at 85 %% of 1,000/s, evenly on 24 partitions", got, want)
+	}
+}
+
+func TestSlowdownIsBelievedForAnHourAndThenTriedAgain(t *testing.T) {
+	g := newGroup(t, 96, 9)
+	for range 100 {
+		g.look(7000)
+	}
+	normal := g.wanted
+	g.perReplica = 500
+	for range 100 {
+		g.look(7000)
+	}
+	if got, want := g.wanted, 16; got < want {
+		t.Errorf("replicas while each does 500/s = %d, want at least %d", got, want)
+	}
+	g.perReplica = 1000
+	for range 400 {
+		g.look(7000)
+	}
+	if got, want := g.wanted, normal; got != want {
+		t.Errorf("replicas after the slowdown = %d, want as before, %d", got, want)
+	}
+}
+
+func TestStuckPartitionIsNoReasonToGrow(t *testing.T) {
+	g := newGroup(t, 4, 2)
+	for range 100 {
+		g.look(1000)
+	}
+	for range 100 {
+		s := g.sight(1000)
+		s.Estimate.State = tidemark.Stalled
+		s.Estimate.Partitions[0].Reason = tidemark.Stuck
+		s.Rows[0].Committed = 0
+		if got, want := g.policy.Decide(s).Replicas, 2; got != want {
+			t.Fatalf("replicas = %d, want %d", got, want)
+		}
+	}
+}
+
+func TestDecisionSaysWhatTheBusiestReplicaHasToDo(t *testing.T) {
+	g := newGroup(t, 24, 6)
+	var d policy.Decision
+	for range 100 {
+		if d = g.look(4800); d.Replicas != 6 {
+			break
+		}
+	}
+	if got, want := d.Because, "right: with 6 replicas the busiest has 800/s of 1000/s to do"; got != want {
+		t.Errorf("because = %q, want %q", got, want)
+	}
+}
