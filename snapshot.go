@@ -74,6 +74,7 @@ type Group struct {
 	Members     []Member  // by id
 	At          time.Time // when the coordinator told the commits
 	Reason      Reason    // why commits or members may be old or missing
+	Lost        int64     // records deleted before the group had read them, since the collector was opened
 }
 
 // Rebalancing says whether the group is between two assignments.

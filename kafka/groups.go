@@ -47,6 +47,7 @@ type reading struct {
 	topic     string
 	born      [16]byte // the topic's id when these commits were first sensible
 	offsets   []int64  // by partition id; those beyond are Uncommitted
+	lost      losses
 	left      []int64  // how many records are left, where a coordinator tells that (share groups)
 	committed bool
 	owned     bool

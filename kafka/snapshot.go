@@ -24,8 +24,11 @@ func (l *look) snapshot() *tidemark.Snapshot {
 			l.gap(cmp.Or(g.unheard, g.unmet), g.failed, "group %s", g.Name)
 		}
 		for _, r := range g.reads {
+			from := len(s.Partitions)
 			s.Partitions = l.join(s.Partitions, g, r)
+			g.Lost += r.lost.count(s.Partitions[from:])
 		}
+		s.Groups[len(s.Groups)-1].Lost = g.Lost
 	}
 	s.Gaps = l.gaps
 	s.Requests = l.sent.counts()

@@ -37,7 +37,7 @@ func orders() tidemark.Observation {
 			Cluster: "main", Began: noon.Add(-250 * time.Millisecond), Ended: noon,
 			Brokers:    []tidemark.Broker{{ID: 1, Address: "kafka-1:9092", Up: true}, {ID: 2, Address: "kafka-2:9092", Up: true}},
 			Topics:     []tidemark.Topic{{Name: "orders", Partitions: []tidemark.Log{log(0), log(1), log(2)}}},
-			Groups:     []tidemark.Group{{Name: "billing", Type: "consumer", Members: []tidemark.Member{{ID: "a"}, {ID: "b"}}}},
+			Groups:     []tidemark.Group{{Name: "billing", Type: "consumer", Lost: 17, Members: []tidemark.Member{{ID: "a"}, {ID: "b"}}}},
 			Partitions: []tidemark.Partition{commit(0, 700), commit(1, 800), commit(2, 900)},
 			Requests:   []tidemark.RequestCount{{API: "ListOffsets", N: 40}, {API: "OffsetFetch", N: 20}},
 		},
@@ -103,6 +103,7 @@ func TestLagOfAHealthyGroupIsToldInBothNames(t *testing.T) {
 	has(t, v, "tidemark_group_lag_records", "consumergroup=billing", 600)
 	has(t, v, "tidemark_group_complete", "consumergroup=billing", 1)
 	has(t, v, "tidemark_group_topic_lag_seconds", "consumergroup=billing topic=orders", 90)
+	has(t, v, "tidemark_group_lost_records_total", "consumergroup=billing", 17)
 	has(t, v, "tidemark_kafka_requests_total", "api=OffsetFetch", 20)
 }
 

@@ -99,6 +99,8 @@ func ownLagRows() []row {
 			each(groups, func(g *reader) (float64, bool) { return float64(g.total.Uncommitted), g.seenWhole() }), group),
 		gauge("tidemark_group_uncommitted_records", "records", "Records in partitions that the group has never committed: at most so many would be read.",
 			each(groups, func(g *reader) (float64, bool) { return float64(g.total.UncommittedRecords), g.seenWhole() }), group),
+		counter("tidemark_group_lost_records_total", "records", "Records that retention deleted before the group had read them, since the cluster is watched.",
+			each(groups, func(g *reader) (float64, bool) { return float64(g.Lost), !g.Reason.Blinds() }), group),
 		gauge("tidemark_group_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the group.",
 			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.TimeLag.Value.Seconds(), e.TimeLag.Known }), group),
 		gauge("tidemark_group_topic_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the topic.",
