@@ -152,8 +152,8 @@ func TestPauseReturnsWhenNothingIsOnItsWay(t *testing.T) {
 		paused := make(chan error)
 		go func() { paused <- w.table.Pause(w.Context()) }()
 		select {
-		case <-paused:
-			w.Error("paused while records were on their way")
+		case err := <-paused:
+			w.Errorf("paused (%v) while records were on their way", err)
 		case <-time.After(time.Second):
 		}
 		up()

@@ -105,7 +105,7 @@ func (s *server) stop() {
 // standby starts a standby that follows the server until the end of the test.
 func (s *server) standby(t *testing.T) *server {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "outbox-standby-")
+	dir, err := os.MkdirTemp("", "outbox-standby-") //nolint:usetesting // another user must reach it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ func (s *Service) routes() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(path string, h http.Handler) { mux.Handle(path, s.counted(path, h)) }
 	handle("/crm-events", s.shared(onlyReads(http.HandlerFunc(s.serveStream))))
+	handle("/crm-events/history", s.shared(onlyReads(http.HandlerFunc(s.serveHistory))))
 	handle("/healthz", onlyReads(http.HandlerFunc(serveHealth)))
 	handle("/readyz", onlyReads(http.HandlerFunc(s.serveReady)))
 	handle("/metrics", onlyReads(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
@@ -57,7 +58,7 @@ func isClosed(c <-chan struct{}) bool {
 func (s *Service) serveAbout(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{
 		"service": "crm-events", "version": s.o.Version, "topic": s.o.Topic, "group": s.o.Group,
-		"stream": "/crm-events", "health": "/healthz", "ready": "/readyz", "metrics": "/metrics",
+		"stream": "/crm-events", "history": "/crm-events/history", "health": "/healthz", "ready": "/readyz", "metrics": "/metrics",
 	})
 }
 

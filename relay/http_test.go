@@ -28,7 +28,7 @@ func TestMalformedIDIsRefusedWithAReason(t *testing.T) {
 		f("?last_event_id=v1.a%0Adata:x.0.0-1", "")
 		f("", "v1.a.0.0-")
 		f("", "v1.a.0.zzzzzz-1")
-		f("?last_event_id=latest", "")
+		f("?last_event_id=newest", "")
 		f("?lastEventId=v1.a.b", "")
 	})
 }

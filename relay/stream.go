@@ -29,7 +29,7 @@ var (
 
 // serveStream answers one browser for as long as it stays.
 func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
-	asked, resumes, err := askedCursor(r)
+	from, err := askedPosition(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -44,7 +44,7 @@ func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.clients.leave(who)
-	e, done, refused := s.enter(r.Context(), asked, resumes)
+	e, done, refused := s.enter(r.Context(), from)
 	if refused != "" {
 		s.refuse(w, r, refused)
 		return
@@ -55,51 +55,85 @@ func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
 	s.metrics.disconnects.WithLabelValues(disconnectReason(err)).Inc()
 }
 
-// askedCursor is the position a client wants to resume at. The header comes first:
-// a browser that reconnects sends the latest id there, while the address still
-// has the one of its first connection.
-func askedCursor(r *http.Request) (c cursor, resumes bool, err error) {
+// asked is where a client wants to begin.
+type asked struct {
+	at       cursor
+	resumes  bool // at its cursor
+	earliest bool // where the log begins
+}
+
+// askedPosition reads where a client wants to begin. The header comes first: a
+// browser that reconnects sends the latest id there, while the address still has
+// the one of its first connection.
+func askedPosition(r *http.Request) (asked, error) {
 	query := r.URL.Query()
-	for _, text := range []string{r.Header.Get("Last-Event-ID"), query.Get("last_event_id"), query.Get("lastEventId")} {
-		if text != "" {
-			c, err = parseCursor(text)
-			return c, true, err
-		}
+	text := cmp.Or(r.Header.Get("Last-Event-ID"), query.Get("last_event_id"), query.Get("lastEventId"))
+	switch text {
+	case "", "latest":
+		return asked{}, nil
+	case "earliest":
+		return asked{earliest: true}, nil
 	}
-	return cursor{}, false, nil
+	at, err := parseCursor(text)
+	return asked{at: at, resumes: true}, err
 }
 
 // enter finds where a client begins. If it has to read from the log first, it
 // holds one of the few readers until done is called. refused says why it has to
 // come back later.
-func (s *Service) enter(ctx context.Context, asked cursor, resumes bool) (e entry, done func(), refused string) {
+func (s *Service) enter(ctx context.Context, from asked) (e entry, done func(), refused string) {
 	done = func() {}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	select {
-	case <-s.draining:
-		return e, done, "draining"
-	case <-ctx.Done():
-		return e, done, "starting"
-	case <-s.begun:
+	if e, refused = s.locate(ctx, from); refused != "" || len(e.behind) == 0 {
+		return e, done, refused
 	}
-	if !resumes {
-		return s.ring.enterNow(), done, ""
-	}
-	if e = s.ring.enter(asked); len(e.behind) == 0 {
-		return e, done, ""
-	}
-	select {
-	case s.catchUps <- struct{}{}:
-		done = sync.OnceFunc(func() { <-s.catchUps })
-	default:
-		return e, done, "catch_up"
+	reader, refused := s.reserve()
+	if refused != "" {
+		return e, done, refused
 	}
 	if err := s.skipRetention(ctx, &e); err != nil {
-		done()
+		reader()
 		return e, done, "kafka"
 	}
-	return e, done, ""
+	return e, reader, ""
+}
+
+// locate finds where a client stands, as soon as we know where the log does.
+func (s *Service) locate(ctx context.Context, from asked) (e entry, refused string) {
+	select {
+	case <-s.draining:
+		return e, "draining"
+	case <-ctx.Done():
+		return e, "starting"
+	case <-s.begun:
+	}
+	switch {
+	case from.resumes:
+		return s.ring.enter(from.at), ""
+	case !from.earliest:
+		return s.ring.enterNow(), ""
+	}
+	topic, err := s.look(ctx)
+	if err != nil {
+		return e, "kafka"
+	}
+	at, _ := s.ring.tail()
+	at.at = 0
+	for _, log := range topic.Partitions {
+		at.next.set(log.ID, log.Start)
+	}
+	return s.ring.enter(at), ""
+}
+
+// reserve takes one of the few readers of the log until done is called.
+func (s *Service) reserve() (done func(), refused string) {
+	select {
+	case s.catchUps <- struct{}{}:
+		return sync.OnceFunc(func() { <-s.catchUps }), ""
+	default:
+		return nil, "catch_up"
+	}
 }
 
 // stream writes to one client until it leaves or has to; the error says why.
@@ -217,15 +251,13 @@ func (s *Service) deliver(out *wire, frames []*frame, p *place) {
 
 // fallBehind does with a client that was too slow for the ring what the policy says.
 func (s *Service) fallBehind(ctx context.Context, out *wire, who *client) (place, error) {
-	switch s.o.Slow {
-	case SlowReconnects:
+	if s.o.Slow == SlowReconnects {
 		return place{}, errSlow
-	case SlowCatchesUp:
-		select {
-		case s.catchUps <- struct{}{}:
-			defer func() { <-s.catchUps }()
+	}
+	if s.o.Slow == SlowCatchesUp {
+		if done, refused := s.reserve(); refused == "" {
+			defer done()
 			return s.catchUpAgain(ctx, out, who)
-		default:
 		}
 	}
 	return s.skipLost(out), nil
@@ -261,8 +293,8 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, reason string) 
 	out := s.newWire(w, filter{})
 	out.retry(later)
 	var at *cursor // some clients forget their id unless each stream tells it again
-	if asked, resumes, _ := askedCursor(r); resumes {
-		at = &asked
+	if from, err := askedPosition(r); err == nil && from.resumes {
+		at = &from.at
 	}
 	out.control(at, notice{Kind: "overloaded", Reason: reason})
 	_ = out.flush() // who does not wait for the answer needs none

@@ -57,7 +57,7 @@ func TestOutboxPublishesAndSaysWhatIsInTheWay(t *testing.T) {
 		}
 		records, err := tail.Next(t.Context())
 		tail.Close()
-		if err != nil || len(records) != 1 || string(records[0].Key) != "job-1" || string(records[0].Headers[0].Key) != "event_id" {
+		if err != nil || len(records) != 1 || string(records[0].Key) != "job-1" || records[0].Headers[0].Key != "event_id" {
 			t.Errorf("the topic has %+v, %v; want the event of job-1", records, err)
 		}
 		client := &http.Client{Transport: &http.Transport{DialContext: network.DialContext, DisableKeepAlives: true}}
