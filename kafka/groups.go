@@ -48,7 +48,7 @@ type reading struct {
 	born      [16]byte // the topic's id when these commits were first sensible
 	offsets   []int64  // by partition id; those beyond are Uncommitted
 	lost      losses
-	left      []int64  // how many records are left, where a coordinator tells that (share groups)
+	left      []int64 // how many records are left, where a coordinator tells that (share groups)
 	committed bool
 	owned     bool
 	beyond    bool            // commits were beyond the end in the last look

@@ -27,7 +27,8 @@ func TestProbeTellsTheFirstRecordSinceATime(t *testing.T) {
 		told := map[int32]lag.Anchor{}
 		for _, a := range c.Probe(t.Context(), []lag.Probe{
 			probe(0, time.UnixMilli(0)), probe(1, first.Add(time.Minute)), probe(2, second.Add(time.Minute)), probe(3, second),
-			{Topic: "nowhere"}, probe(99, first),
+			{Topic: "nowhere"},
+			probe(99, first),
 		}) {
 			told[a.Partition] = a
 		}

@@ -157,8 +157,7 @@ func (p point) when(q point, offset int64) (arrived, either float64) {
 }
 
 // insert puts points into the line, if they agree with those that are there:
-// neither time nor end may go back. Only whole pieces are divided, so what they
-// leave out stays as well told as it was.
+// neither time nor end may go back. What a piece leaves out, both its parts do.
 func (l line) insert(points ...point) line {
 	for _, p := range points {
 		k := sort.Search(len(l), func(k int) bool { return l[k].at > p.at || l[k].at == p.at && l[k].end > p.end })

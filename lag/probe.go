@@ -60,7 +60,7 @@ func (h *History) Wants(s *tidemark.Snapshot) []Probe {
 		}
 	}
 	for i := range s.Topics {
-		if t := h.topics[s.Topics[i].Name]; t.probed && !t.checked && !t.untimed {
+		if t := h.topics[s.Topics[i].Name]; t != nil && t.probed && !t.checked && !t.untimed {
 			w.check(s.Topics[i].Name, t)
 		}
 	}
@@ -95,14 +95,19 @@ func (w *wishes) add(p *tidemark.Partition, l *log, offset int64) {
 }
 
 // check asks, once per topic, for a record that came while we watched: its own
-// time shall be that of its arrival.
+// time shall be that of its arrival. What else the partition would be asked waits.
 func (w *wishes) check(name string, t *topic) {
 	for id := range t.logs {
 		l := &t.logs[id]
-		if _, busy := w.of[l]; busy || !l.line.grewAfter(2*honest) {
+		if !l.line.grewAfter(2 * honest) {
 			continue
 		}
-		w.probes = append(w.probes, Probe{name, int32(id), time.UnixMilli(l.line[0].at).Add(honest)})
+		p := Probe{name, int32(id), time.UnixMilli(l.line[0].at).Add(honest)}
+		if i, asked := w.of[l]; asked {
+			w.probes[i] = p
+		} else {
+			w.probes = append(w.probes, p)
+		}
 		return
 	}
 }
