@@ -19,6 +19,7 @@ type group struct {
 	roster     uint32    // of whom it consisted then
 	loner      int64     // when a commit last moved although nobody was a member
 	service    service
+	drift      drift
 }
 
 // span is the part of a group's partitions that belongs to one topic.

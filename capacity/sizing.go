@@ -18,6 +18,8 @@ func (l *look) learn() {
 // drain returns how long the consumer that takes longest needs. It is not known if
 // one of them never gets there.
 func (l *look) drain(state tidemark.State) tidemark.Drain {
+	d := &l.group.drift
+	d.observe(l.group.newest(), l.total.Records, l.in, l.out, state == tidemark.Draining, l.windows)
 	switch state {
 	case tidemark.Idle, tidemark.CaughtUp:
 		return tidemark.Drain{Known: true}
@@ -31,7 +33,8 @@ func (l *look) drain(state tidemark.State) tidemark.Drain {
 		if t.partitions == 0 || t.inFlight(l.windows) {
 			continue
 		}
-		d := Backlog{Records: float64(t.lag), Arrivals: t.in.short.rate(), Capacity: t.out(l.windows.short, l.windows)}.Drain()
+		in, out := t.in.short.rate(), t.out(l.windows.short, l.windows)
+		d := Backlog{Records: float64(t.lag), Arrivals: d.widen(in), Capacity: d.widen(out)}.Drain()
 		if !d.Known || d.P50 > longest.P50 {
 			d.Consumer, d.Topic, d.Partition = l.member(i), l.rows[t.deepest].Topic, l.rows[t.deepest].ID
 			longest = d
