@@ -16,22 +16,19 @@ const uneven = 2
 
 // explain says about one group what is wrong, why, how long, and what to do.
 func (l load) explain(members []tidemark.Member) Explanation {
-	x := Explanation{Headline: l.headline(), Facts: l.facts(members), Options: []Option{}}
+	x := Explanation{Headline: l.headline(), Facts: l.facts(members), Options: l.remedies()}
 	e := l.estimate
 	if l.unknown() != "" || !e.Replicas.Known {
-		x.Options = l.remedies()
 		return x
 	}
+	goal := "keep up it takes"
 	if l.demand.Backlog > 0 {
-		x.Takes = fmt.Sprintf("To be clean in %s it takes %s: %s at %s each%s.", span(l.target.Drain), perSecond(l.demand.PerSecond(l.target.Drain)),
-			many(e.Replicas.Needed, "replica"), perSecond(e.ReplicaCapacity.PerSecond), l.reserve())
-	} else {
-		x.Takes = fmt.Sprintf("To keep up it takes %s at %s each%s.", many(e.Replicas.Needed, "replica"), perSecond(e.ReplicaCapacity.PerSecond), l.reserve())
+		goal = fmt.Sprintf("be clean in %s it takes %s:", span(l.target.Drain), perSecond(l.demand.PerSecond(l.target.Drain)))
 	}
+	x.Takes = fmt.Sprintf("To %s %s at %s each%s.", goal, many(e.Replicas.Needed, "replica"), perSecond(e.ReplicaCapacity.PerSecond), l.reserve())
 	if e.Replicas.Needed > e.Replicas.Useful {
 		x.Allows = fmt.Sprintf("At most %d can work: %s.", e.Replicas.Useful, l.limit())
 	}
-	x.Options = l.remedies()
 	return x
 }
 

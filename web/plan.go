@@ -151,6 +151,7 @@ func (l load) plan(w wish) Plan {
 	if w.arrivals != nil {
 		l.demand.Arrivals = w.arrivals(l.demand.Arrivals)
 	}
+	other := w.arrivals != nil || cmp.Or(w.target, l.target.Drain) != l.target.Drain
 	l.target.Drain = cmp.Or(w.target, l.target.Drain)
 	p := Plan{
 		Cluster: l.name.Cluster, Group: l.name.Group, Target: number(l.target.Drain.Seconds()), Utilisation: number(l.target.Utilisation),
@@ -163,19 +164,11 @@ func (l load) plan(w wish) Plan {
 		return p
 	}
 	need := capacity.Need(l.demand, l.estimate.ReplicaCapacity.PerSecond, l.target)
-	if l.estimate.Replicas.Known && w.arrivals == nil && w.target == 0 {
+	if l.estimate.Replicas.Known && !other {
 		need = l.estimate.Replicas.Needed // which knows what arrived over a longer time
 	}
 	p.Needed, p.Backlog = number(need), number(l.demand.Backlog)
-	p.Replicas, p.Partitions = w.replicas, w.partitions
-	switch {
-	case w.replicas == 0 && w.partitions == 0:
-		p.Replicas, p.Partitions = need, max(need, p.PartitionsNow)
-	case w.replicas == 0:
-		p.Replicas = min(need, w.partitions)
-	case w.partitions == 0:
-		p.Partitions = p.PartitionsNow
-	}
+	p.Replicas, p.Partitions = w.size(need, p.PartitionsNow)
 	together, drain := l.with(p.Replicas, p.Partitions)
 	p.Together, p.Net = number(together.PerSecond), number(together.PerSecond-l.demand.Arrivals)
 	p.Drain = Drain{seconds(drain.Known, drain.P10), seconds(drain.Known, drain.P50), seconds(drain.Known, drain.P90)}
@@ -183,6 +176,19 @@ func (l load) plan(w wish) Plan {
 	p.Text = l.outcome(p, drain)
 	p.Commands = l.commands(p)
 	return p
+}
+
+// size is how many replicas and partitions a wish comes to.
+func (w wish) size(need, partitionsNow int) (replicas, partitions int) {
+	switch {
+	case w.replicas == 0 && w.partitions == 0:
+		return need, max(need, partitionsNow)
+	case w.replicas == 0:
+		return min(need, w.partitions), w.partitions
+	case w.partitions == 0:
+		return w.replicas, partitionsNow
+	}
+	return w.replicas, w.partitions
 }
 
 // outcome is the plan's result in a sentence or two.

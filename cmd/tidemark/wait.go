@@ -136,7 +136,7 @@ func waitFor(c *cobra.Command, o oracle, name string, goals []goal, timeout time
 	defer cancel()
 	talk := c.ErrOrStderr()
 	for {
-		reached, now := look(ctx, o, path, goals)
+		reached, now := judge(ctx, o, path, goals)
 		if reached {
 			fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", name, now)
 			return nil
@@ -157,8 +157,8 @@ func waitFor(c *cobra.Command, o oracle, name string, goals []goal, timeout time
 	}
 }
 
-// look says whether all goals hold now; now tells of the first that does not.
-func look(ctx context.Context, o oracle, path string, goals []goal) (all bool, now string) {
+// judge says whether all goals hold now; now tells of the first that does not.
+func judge(ctx context.Context, o oracle, path string, goals []goal) (all bool, now string) {
 	var g web.GroupDetail
 	if err := o.ask(ctx, path, nil, &g); err != nil {
 		return false, err.Error()

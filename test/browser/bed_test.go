@@ -195,6 +195,8 @@ func named(key string) input.DispatchKeyEventParams {
 	switch key {
 	case "Enter":
 		return input.DispatchKeyEventParams{Key: key, Text: "\r", WindowsVirtualKeyCode: 13}
+	case "ArrowRight":
+		return input.DispatchKeyEventParams{Key: key, WindowsVirtualKeyCode: 39}
 	case "Escape":
 		return input.DispatchKeyEventParams{Key: key, WindowsVirtualKeyCode: 27}
 	}
