@@ -54,6 +54,7 @@ func serve(ctx context.Context, s settings, listener net.Listener, cluster kafka
 	member, err := kafka.OpenMember(cluster, kafka.MemberOptions{
 		Group: s.relay.Group, Topics: []string{s.relay.Topic}, Reset: kafka.Reset(s.reset), InstanceID: s.instance,
 		MaxRecords: int(math.Ceil(s.relay.WorkRate)), // a second of slowed down work; more would be kept from other replicas
+		MaxBytes:   atOnce(s.relay.WorkRate),
 	})
 	if err != nil {
 		return err
@@ -85,4 +86,12 @@ func leave(member *kafka.Member) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return member.Close(ctx)
+}
+
+// atOnce is how much to read of one partition before the next has its turn: some
+// seconds of slowed down work, at 220 bytes an event. A full megabyte would be half
+// an hour of it, while the other partitions look stuck.
+func atOnce(workRate float64) int32 {
+	const seconds, bytes = 5, 220
+	return int32(math.Ceil(workRate * seconds * bytes))
 }
