@@ -25,9 +25,13 @@ type MemberOptions struct {
 	InstanceID string // keeps its partitions over a restart; empty: it does not
 	Protocol   string // classic (the zero value; cooperative-sticky) or consumer (KIP-848)
 	MaxRecords int    // in one Next; 0 is 500
+	// MaxBytes is how much of one partition is read before the next has its turn;
+	// 0 is 1 MiB. Somebody who needs minutes for that much lets the others look stuck.
+	MaxBytes int32
 }
 
-// Member is a member of a consumer group. It commits nothing by itself.
+// Member is a member of a consumer group. It commits nothing by itself, except
+// where it begins: see [Member.begin].
 type Member struct {
 	client *kgo.Client
 	log    *slog.Logger
@@ -62,7 +66,11 @@ func OpenMember(o Options, as MemberOptions) (*Member, error) {
 	opts = append(opts,
 		kgo.ConsumerGroup(as.Group), kgo.ConsumeTopics(as.Topics...), kgo.ConsumeResetOffset(begin), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(m.assigned), kgo.OnPartitionsRevoked(m.lost), kgo.OnPartitionsLost(m.lost),
+		kgo.AdjustFetchOffsetsFn(m.begin),
 	)
+	if as.MaxBytes > 0 {
+		opts = append(opts, kgo.FetchMaxPartitionBytes(as.MaxBytes))
+	}
 	if as.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(as.InstanceID))
 	}
@@ -196,6 +204,61 @@ func (m *Member) assigned(_ context.Context, _ *kgo.Client, partitions map[strin
 			m.owned[place{topic, id}] = tidemark.Unseen
 		}
 	}
+}
+
+// begin settles where reading begins in partitions that nobody has committed on,
+// and commits it at once, as Java's auto-commit does. Otherwise this would happen:
+// a member joins an empty topic, is stopped before the first record, 600 records
+// come, and their lag is not known to anybody, because there is no commit that it
+// could be counted from.
+func (m *Member) begin(ctx context.Context, from map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	begins, err := m.resolve(ctx, from)
+	if err == nil {
+		err = m.Commit(ctx, begins)
+	}
+	if err != nil {
+		m.log.Warn("the beginning of some partitions is not committed", "group", m.group, "err", err)
+		return from, nil
+	}
+	for _, p := range begins {
+		from[p.Topic][p.Partition] = kgo.NewOffset().At(p.Next)
+	}
+	return from, nil
+}
+
+// resolve returns what stands for the start or the end of a log among from.
+func (m *Member) resolve(ctx context.Context, from map[string]map[int32]kgo.Offset) (begins []tidemark.Position, err error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	for topic, partitions := range from {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		for id, offset := range partitions {
+			if at := offset.EpochOffset().Offset; at < 0 { // -2 is the start and -1 the end, here and in the protocol
+				p := kmsg.NewListOffsetsRequestTopicPartition()
+				p.Partition, p.Timestamp = id, at
+				t.Partitions = append(t.Partitions, p)
+			}
+		}
+		if len(t.Partitions) > 0 {
+			req.Topics = append(req.Topics, t)
+		}
+	}
+	if len(req.Topics) == 0 {
+		return nil, nil
+	}
+	resp, err := req.RequestWith(ctx, m.client)
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", explain(err))
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return nil, fmt.Errorf("list offsets of topic %s partition %d: %w", t.Topic, p.Partition, err)
+			}
+			begins = append(begins, tidemark.Position{Topic: t.Topic, Partition: p.Partition, Next: p.Offset})
+		}
+	}
+	return begins, nil
 }
 
 func (m *Member) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {

@@ -118,7 +118,7 @@ func TestMembersShareATopicAndContinueFromTheCommit(t *testing.T) {
 		check(t, "all", len(read(t, first, 20)), 20)
 		check(t, "owned", fmt.Sprint(first.Owned()), "[{events 0 5} {events 1 5} {events 2 5} {events 3 5}]")
 		commit(t, first, tidemark.Position{Topic: "events", Partition: 0, Next: 3}, tidemark.Position{Topic: "events", Partition: 9, Next: 1})
-		check(t, "lags", lags(look(t, w.collector()), "crm"), "2 ?:uncommitted ?:uncommitted ?:uncommitted")
+		check(t, "lags", lags(look(t, w.collector()), "crm"), "2 5 5 5")
 
 		second := member(t, w, kafka.MemberOptions{})
 		time.Sleep(30 * time.Second)
@@ -136,6 +136,23 @@ func TestMembersShareATopicAndContinueFromTheCommit(t *testing.T) {
 		check(t, "records of partition 0 after the commit at 3", again, 2)
 		check(t, "owned by the one that is left", len(second.Owned()), 4)
 	})
+}
+
+func TestLagIsKnownOfAMemberThatWasStoppedBeforeItsFirstRecord(t *testing.T) {
+	for _, protocol := range []string{"classic", "consumer"} {
+		t.Run(protocol, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.topic("events", 0)
+				m := member(t, w, kafka.MemberOptions{Protocol: protocol})
+				time.Sleep(30 * time.Second)
+				if err := m.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.produce("events", 150)
+				check(t, "lags", lags(look(t, w.collector()), "crm"), "150 150 150 150")
+			})
+		})
+	}
 }
 
 func TestPausedPartitionIsNotRead(t *testing.T) {
