@@ -111,24 +111,24 @@ func TestPanelsKeepNumberTitlePlaceUnitAndLimits(t *testing.T) {
 }
 
 func line(p artifacts.Panel) string {
-	text := fmt.Sprintf("%d %s %q %d,%d,%d,%d", p.ID, p.Type, p.Title, p.GridPos.X, p.GridPos.Y, p.GridPos.W, p.GridPos.H)
+	words := []string{fmt.Sprintf("%d %s %q %d,%d,%d,%d", p.ID, p.Type, p.Title, p.GridPos.X, p.GridPos.Y, p.GridPos.W, p.GridPos.H)}
 	if p.FieldConfig != nil {
 		f := p.FieldConfig.Defaults
-		text += " " + f.Unit
+		words = append(words, f.Unit)
 		if f.Thresholds != nil {
 			for _, s := range f.Thresholds.Steps {
-				if s.Value != nil {
-					text += fmt.Sprintf(" %v:%s", *s.Value, s.Color)
-				} else {
-					text += " " + s.Color
+				if s.Value == nil {
+					words = append(words, s.Color)
+					continue
 				}
+				words = append(words, fmt.Sprintf("%v:%s", *s.Value, s.Color))
 			}
 		}
 	}
 	for _, t := range p.Targets {
-		text += " " + t.Expr
+		words = append(words, t.Expr)
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 func TestVariablesAreFedFromSeriesThatAreAlwaysThere(t *testing.T) {

@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 )
 
@@ -48,9 +49,7 @@ func stat(colored, graph string, targets []Target, f Field) Panel {
 // line draws values over time; custom is Grafana's drawing of a line.
 func line(targets []Target, f Field, custom map[string]any) Panel {
 	f.Custom = map[string]any{"drawStyle": "line", "lineWidth": 1, "fillOpacity": 10, "showPoints": "never", "spanNulls": false}
-	for name, value := range custom {
-		f.Custom[name] = value
-	}
+	maps.Copy(f.Custom, custom)
 	f.Color = map[string]any{"mode": "palette-classic"}
 	return Panel{
 		Type: "timeseries", Datasource: prometheus(), Targets: targets, FieldConfig: &FieldConfig{Defaults: f, Overrides: []Override{}},

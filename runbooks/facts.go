@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aetherlink/tidemark"
@@ -55,22 +56,29 @@ func about(alert string, s Subject) *facts {
 	return f
 }
 
-// choose takes the group of the first alert that is active, else of the first
-// pipeline that watches one.
+// choose takes the group of the first alert that is active, else the first group
+// that a pipeline watches: alerts about a service or a cluster name none.
 func (f *facts) choose() {
 	for _, a := range f.active() {
 		if f.cluster == "" || a.Labels["cluster"] == f.cluster {
 			f.cluster, f.group = a.Labels["cluster"], a.Labels["consumergroup"]
-			return
+			break
 		}
 	}
-	for _, p := range f.view.Pipelines {
-		for _, o := range f.view.Observations {
-			for _, e := range o.Estimates {
-				if (p.Cluster == o.Cluster || p.Cluster == "") && p.Names().MatchString(e.Group) {
-					f.cluster, f.group = o.Cluster, e.Group
-					return
-				}
+	for i := 0; f.group == "" && i < len(f.view.Pipelines); i++ {
+		f.chooseFrom(f.view.Pipelines[i])
+	}
+}
+
+func (f *facts) chooseFrom(p tidemark.Pipeline) {
+	for _, o := range f.view.Observations {
+		if (p.Cluster != "" && p.Cluster != o.Cluster) || (f.cluster != "" && f.cluster != o.Cluster) {
+			continue
+		}
+		for _, e := range o.Estimates {
+			if p.Names().MatchString(e.Group) {
+				f.cluster, f.group = o.Cluster, e.Group
+				return
 			}
 		}
 	}
@@ -239,7 +247,7 @@ func (f *facts) count(n int, known bool) string {
 	if !f.fresh || !known {
 		return unknown
 	}
-	return fmt.Sprint(n)
+	return strconv.Itoa(n)
 }
 
 // Partitions is how many the group reads, and of which topics.
@@ -307,7 +315,7 @@ func (f *facts) TopicArg() string {
 
 func (f *facts) PartitionArg() string {
 	if p, _, known := f.hottest(); known {
-		return fmt.Sprint(p.ID)
+		return strconv.Itoa(int(p.ID))
 	}
 	return "PARTITION"
 }
@@ -328,13 +336,13 @@ func (f *facts) ScaleTo() string {
 	if !f.fresh || !r.Known || r.Useful == 0 {
 		return "REPLICAS"
 	}
-	return fmt.Sprint(max(1, min(r.Needed, r.Useful)))
+	return strconv.Itoa(max(1, min(r.Needed, r.Useful)))
 }
 
 // AddPartitions is how many partitions to add for the replicas that are needed.
 func (f *facts) AddPartitions() string {
 	if more := f.estimate.Replicas.PartitionsNeeded - len(f.partitions); f.fresh && f.estimate.Replicas.Known && more > 0 {
-		return fmt.Sprint(more)
+		return strconv.Itoa(more)
 	}
 	return "HOW_MANY_MORE"
 }
@@ -344,5 +352,5 @@ func (f *facts) PartitionsAfter() string {
 	if f.AddPartitions() == "HOW_MANY_MORE" {
 		return "PARTITIONS"
 	}
-	return fmt.Sprint(f.estimate.Replicas.PartitionsNeeded)
+	return strconv.Itoa(f.estimate.Replicas.PartitionsNeeded)
 }
