@@ -51,10 +51,10 @@ func Entrants() []Entrant {
 	}
 }
 
-// Compare lets every entrant run every scenario with one seed.
-func Compare(entrants []Entrant, partitions int, seed uint64) []Result {
+// Compare lets every entrant run every scenario.
+func Compare(entrants []Entrant, scenarios []*Scenario) []Result {
 	var results []Result
-	for _, s := range Scenarios(partitions, seed) {
+	for _, s := range scenarios {
 		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
 		l := newLoad(s)
 		excused := l.beyond()
@@ -63,7 +63,7 @@ func Compare(entrants []Entrant, partitions int, seed uint64) []Result {
 			r := simulate(s, e)
 			late, avoidable := minutesLate(r, largest, excused)
 			results = append(results, Result{
-				Policy: e.Name, Scenario: s.Name, Winnable: s.Winnable, Seed: seed,
+				Policy: e.Name, Scenario: s.Name, Winnable: s.Winnable, Seed: s.Seed,
 				Late: late, Avoidable: avoidable, P95: r.quantile(0.95), P99: r.quantile(0.99),
 				ReplicaHours: r.hours, Clairvoyant: r.hours / best.hours,
 				Actions: r.actions, Rebalances: r.rebalances, Reversals: r.reversals,

@@ -72,8 +72,8 @@ func settle(guesses []Guess, asked []int, gone int) []Guess {
 
 // drain is a scenario with an even load and replicas whose rate wanders by 5 %.
 func drain(load float64, seed uint64) *Scenario {
-	s := &Scenario{Name: "drain", Partitions: drainPartitions, seed: seed<<8 + 200}
-	r := rand.New(rand.NewPCG(s.seed, 1))
+	s := &Scenario{Name: "drain", Partitions: drainPartitions, Seed: seed, random: seed<<8 + 200}
+	r := rand.New(rand.NewPCG(s.random, 1))
 	s.rate = noisy(func(float64) float64 { return load * drainReplicas * PerReplica }, 1, r)
 	speed := noisy(func(float64) float64 { return PerReplica }, 1, r)
 	s.speed = func(second int) float64 { return speed[min(second, length-1)] }

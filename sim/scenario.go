@@ -30,11 +30,12 @@ const (
 type Scenario struct {
 	Name       string
 	Partitions int
+	Seed       uint64
 	// Winnable says that enough replicas could keep up. Where they cannot, only the
 	// cost of trying is of interest.
 	Winnable bool
 
-	seed   uint64
+	random uint64                   // the seed of what differs from scenario to scenario
 	rate   []float64                // records per second, whole group, per second of the run
 	share  []float64                // of the rate, per partition
 	speed  func(second int) float64 // what one replica reads per second
@@ -66,8 +67,8 @@ const (
 func Scenarios(partitions int, seed uint64) []*Scenario {
 	var all []*Scenario
 	add := func(name string, shape func(*shaper) func(hour float64) float64) *Scenario {
-		s := &Scenario{Name: name, Partitions: partitions, Winnable: true, seed: seed<<8 + uint64(len(all))}
-		r := rand.New(rand.NewPCG(s.seed, 1))
+		s := &Scenario{Name: name, Partitions: partitions, Winnable: true, Seed: seed, random: seed<<8 + uint64(len(all))}
+		r := rand.New(rand.NewPCG(s.random, 1))
 		sh := &shaper{random: r, scale: 0.95 + 0.1*r.Float64(), shift: 4*r.Float64() - 2}
 		s.rate = noisy(shape(sh), sh.scale, r)
 		s.share = zipf(partitions, 0, r)
@@ -84,7 +85,7 @@ func Scenarios(partitions int, seed uint64) []*Scenario {
 		exponent float64
 	}{{"skew 0.15", 0.15}, {"skew 0.35", 0.35}, {"skew 0.8", 0.8}} {
 		s := add(skew.name, gentle)
-		s.share = zipf(partitions, skew.exponent, rand.New(rand.NewPCG(s.seed, 2)))
+		s.share = zipf(partitions, skew.exponent, rand.New(rand.NewPCG(s.random, 2)))
 		s.Winnable = skew.exponent < 0.5
 	}
 	add("outage", outage)

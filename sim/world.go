@@ -38,7 +38,7 @@ type partition struct {
 
 func newWorld(s *Scenario, replicas int) *world {
 	w := &world{
-		Scenario: s, random: rand.New(rand.NewPCG(s.seed, 3)), arrived: make([]float64, length+1),
+		Scenario: s, random: rand.New(rand.NewPCG(s.random, 3)), arrived: make([]float64, length+1),
 		partitions: make([]partition, s.Partitions), replicas: make([]int, replicas),
 		members: replicas, settled: true, worked: make([]float64, replicas),
 	}
