@@ -40,12 +40,43 @@ func simCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.AddCommand(simETACommand())
 	c.Flags().IntVar(&seeds, "seeds", 20, "run every scenario with seeds 1 to `N`")
 	c.Flags().IntSliceVar(&partitions, "partitions", []int{24, 96}, "numbers of partitions")
 	c.Flags().StringSliceVar(&policies, "policies", nil, "only these `policies`, by the beginning of their names")
 	c.Flags().BoolVar(&each, "each", false, "a table per scenario")
 	return c
 }
+
+func simETACommand() *cobra.Command {
+	var seeds int
+	c := &cobra.Command{
+		Use:   "eta",
+		Short: "Compare the time told until a lag is gone with how long it took",
+		Long: "Lets simulated groups stand still for ten minutes and catch up again, under loads from\n" +
+			"30 % of their capacity to more than all of it, and judges what was told at every look.",
+		Example: "  tidemark sim eta --seeds 20",
+		Args:    cobra.NoArgs,
+		Run: func(c *cobra.Command, _ []string) {
+			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "load\tguesses\tmedian error\tmean error\tP10–P90 covers\tno number\tcapacity within 10 %\t\"growing\" is right\tand found")
+			for _, load := range []float64{0.3, 0.6, 0.8, 0.9, 1.1, 1.3} {
+				var guesses []sim.Guess
+				for seed := range seeds {
+					guesses = append(guesses, sim.Guesses(load, uint64(seed+1))...)
+				}
+				a := sim.Judge(guesses)
+				fmt.Fprintf(t, "%.1f\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", load, a.Guesses, percent(a.Median), percent(a.Mean),
+					percent(a.Covered), percent(a.Silent), percent(a.Capacity), percent(a.Precision), percent(a.Recall))
+			}
+			t.Flush()
+		},
+	}
+	c.Flags().IntVar(&seeds, "seeds", 20, "drains of each load, seeds 1 to `N`")
+	return c
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }
 
 // entrantsNamed returns the policies whose names begin so; all, if none is named.
 func entrantsNamed(names []string) ([]sim.Entrant, error) {
@@ -74,7 +105,7 @@ func simulate(entrants []sim.Entrant, partitions, seeds int) ([]sim.Result, erro
 	g.SetLimit(2)
 	for i := range bySeed {
 		g.Go(func() error {
-			bySeed[i] = sim.Compare(entrants, partitions, uint64(i+1))
+			bySeed[i] = sim.Compare(entrants, sim.Scenarios(partitions, uint64(i+1)))
 			return nil
 		})
 	}
