@@ -34,6 +34,7 @@ type MemberOptions struct {
 // where it begins: see [Member.begin].
 type Member struct {
 	client *kgo.Client
+	opened chan struct{} // closed when client is there: it joins while it is being made
 	log    *slog.Logger
 	group  string
 	most   int
@@ -62,7 +63,10 @@ func OpenMember(o Options, as MemberOptions) (*Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("member of group %s: %w", as.Group, err)
 	}
-	m := &Member{log: o.logger(), group: as.Group, most: cmp.Or(as.MaxRecords, recordsPerRead), owned: map[place]int64{}}
+	m := &Member{
+		opened: make(chan struct{}), log: o.logger(), group: as.Group,
+		most: cmp.Or(as.MaxRecords, recordsPerRead), owned: map[place]int64{},
+	}
 	opts = append(opts,
 		kgo.ConsumerGroup(as.Group), kgo.ConsumeTopics(as.Topics...), kgo.ConsumeResetOffset(begin), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(m.assigned), kgo.OnPartitionsRevoked(m.lost), kgo.OnPartitionsLost(m.lost),
@@ -85,6 +89,7 @@ func OpenMember(o Options, as MemberOptions) (*Member, error) {
 	if m.client, err = kgo.NewClient(opts...); err != nil {
 		return nil, fmt.Errorf("cluster %q: member of group %s: %w", o.Name, as.Group, err)
 	}
+	close(m.opened)
 	return m, nil
 }
 
@@ -212,6 +217,7 @@ func (m *Member) assigned(_ context.Context, _ *kgo.Client, partitions map[strin
 // come, and their lag is not known to anybody, because there is no commit that it
 // could be counted from.
 func (m *Member) begin(ctx context.Context, from map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	<-m.opened
 	begins, err := m.resolve(ctx, from)
 	if err == nil {
 		err = m.Commit(ctx, begins)
