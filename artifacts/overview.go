@@ -23,11 +23,11 @@ func overview() Dashboard {
 			{Title: "CRM Events", Type: "link", Icon: "dashboard", URL: "/d/crm-events-pipeline"},
 		},
 		Panels: []Panel{
-			stat("background", "none", now(`count(`+by+`(tidemark_group_state{state=~"growing|stalled|stopped", cluster=~"$cluster", consumergroup=~"$consumergroup"}) == 1) or vector(0)`, ""), field("short", none, limits("green", from(1, "red")))).
-				named(1, "Groups in Trouble", "Groups that fall behind, do not move, or have nobody who reads.", at(0, 0, 6, 4)).runbook("KafkaConsumerFallingBehind"),
+			stat("background", "none", now(`sum(`+by+`(tidemark_group_state{state=~"growing|stalled|stopped|unknown", cluster=~"$cluster", consumergroup=~"$consumergroup"}))`, ""), field("short", none, limits("green", from(1, "red")))).
+				named(1, "Groups in Trouble or Unknown", "Groups that fall behind, do not move, have nobody who reads, or cannot be judged.", at(0, 0, 6, 4)).runbook("KafkaConsumerFallingBehind"),
 			stat("value", "area", query(`max(tidemark_group_lag_seconds`+ofGroup+`)`, "oldest"), field("s", none, limits("green", from(60, "yellow"), from(300, "red")))).
 				named(2, "Oldest Unread Message", "The longest that any message has waited for any group.", at(6, 0, 6, 4)).runbook("KafkaConsumerTimeLagHigh"),
-			stat("background", "none", now(`count(`+by+`(tidemark_group_complete`+ofGroup+`) == 0) or vector(0)`, ""), field("short", none, limits("green", from(1, "yellow")))).
+			stat("background", "none", now(`sum(1 - `+by+`(tidemark_group_complete`+ofGroup+`))`, ""), field("short", none, limits("green", from(1, "yellow")))).
 				named(3, "Groups Not Fully Seen", "Groups whose lag is not known whole. Their totals are absent, not smaller.", at(12, 0, 6, 4)).runbook("KafkaLagDataMissing"),
 			stat("value", "area", query(`max(tidemark_look_age_seconds{cluster=~"$cluster"})`, "age"), field("s", "no cluster is seen yet", limits("green", from(30, "yellow"), from(60, "red")))).
 				named(4, "Age of the Data", "How old the latest look is at the cluster that was looked at longest ago.", at(18, 0, 6, 4)).runbook("TidemarkBlind"),
