@@ -178,13 +178,13 @@ func (l load) enlarge() []Option {
 // outlook says what a size brings and, if a smaller one keeps up, that too.
 func (l load) outlook(replicas, partitions int) string {
 	says := func(replicas, partitions int) string {
-		_, d := l.with(replicas, partitions)
+		_, d, _ := l.with(replicas, partitions)
 		size := many(replicas, "replica")
 		if partitions > l.estimate.Lag.Partitions {
 			size = fmt.Sprintf("%d of each", replicas)
 		}
 		if !d.Known {
-			return size + " may never be clean"
+			return size + ", never clean"
 		}
 		return fmt.Sprintf("%s, clean in %s", size, span(d.P50))
 	}

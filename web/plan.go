@@ -93,15 +93,21 @@ func (l load) unknown() string {
 }
 
 // with is what so many replicas read together from so many evenly loaded
-// partitions, and when they would be done.
-func (l load) with(replicas, partitions int) (together tidemark.Rate, drain tidemark.Drain) {
+// partitions, and when they would be done. If the rates are too uncertain for a
+// span of time, sure is false and the drain is that of the rates as they seem.
+func (l load) with(replicas, partitions int) (together tidemark.Rate, drain tidemark.Drain, sure bool) {
 	times := capacity.Speedup(partitions, replicas)
 	together = l.estimate.ReplicaCapacity
 	together.PerSecond *= times
 	together.Error *= times
 	arrivals := l.estimate.Arrivals
 	arrivals.PerSecond = l.demand.Arrivals
-	return together, capacity.Backlog{Records: l.demand.Backlog, Arrivals: arrivals, Capacity: together}.Drain()
+	b := capacity.Backlog{Records: l.demand.Backlog, Arrivals: arrivals, Capacity: together}
+	if drain = b.Drain(); drain.Known {
+		return together, drain, true
+	}
+	b.Arrivals.Error, b.Capacity.Error = 0, 0
+	return together, b.Drain(), false
 }
 
 // wish is what somebody would like to change. Zero leaves a thing as it is.
@@ -169,11 +175,14 @@ func (l load) plan(w wish) Plan {
 	}
 	p.Needed, p.Backlog = number(need), number(l.demand.Backlog)
 	p.Replicas, p.Partitions = w.size(need, p.PartitionsNow)
-	together, drain := l.with(p.Replicas, p.Partitions)
+	together, drain, sure := l.with(p.Replicas, p.Partitions)
 	p.Together, p.Net = number(together.PerSecond), number(together.PerSecond-l.demand.Arrivals)
-	p.Drain = Drain{seconds(drain.Known, drain.P10), seconds(drain.Known, drain.P50), seconds(drain.Known, drain.P90)}
+	p.Drain = Drain{seconds(sure, drain.P10), seconds(drain.Known, drain.P50), seconds(sure, drain.P90)}
 	p.Met = drain.Known && drain.P50 <= l.target.Drain
 	p.Text = l.outcome(p, drain)
+	if drain.Known && !sure {
+		p.Text += " That is if the rates are what they seem; they are not known well yet."
+	}
 	p.Commands = l.commands(p)
 	return p
 }
@@ -207,8 +216,6 @@ func (l load) outcome(p Plan, d tidemark.Drain) string {
 		fmt.Fprintf(&b, ": they do not keep up, and fall behind by %s.", perSecond(-p.Net.Value))
 	case p.Net.Value <= 0:
 		fmt.Fprintf(&b, ": the lag grows by %s and never drains.", perSecond(-p.Net.Value))
-	case !d.Known:
-		b.WriteString(": within what is known of the rates the lag may never drain.")
 	case l.demand.Backlog == 0:
 		fmt.Fprintf(&b, ": they keep up, %.0f %% busy.", 100*l.demand.Arrivals/p.Together.Value)
 	case p.Met:

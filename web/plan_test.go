@@ -106,6 +106,15 @@ func TestPlanSaysWhatToType(t *testing.T) {
 	}
 }
 
+func TestPlanFromUncertainRatesSaysSo(t *testing.T) {
+	v, e := seed()
+	e.ReplicaCapacity.Error = 2
+	p := planned(t, v, "replicas=12&partitions=12")
+	if p.Drain.P10.Known || p.Drain.P90.Known || !p.Drain.P50.Known || !strings.Contains(p.Text, "not known well yet") {
+		t.Errorf("12 replicas at 2.7 ± 2/s: %+v, want a drain without a span, and a warning", p)
+	}
+}
+
 func TestHeadroomIsWhatTheReplicasCouldReadBesides(t *testing.T) {
 	v, e := seed()
 	for arrivals, want := range map[float64]float64{2.7: 2.0 / 3, 8.1: 0, 16.2: -1} {
