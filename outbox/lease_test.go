@@ -166,7 +166,7 @@ func TestShutdownWaitsForWhatTheBrokersHave(t *testing.T) {
 // 15, when the brokers do not answer.
 func TestShutdownEndsWithoutTheBrokers(t *testing.T) {
 	onBoth(t, func(w *world) {
-		relay := w.relay()
+		relay := w.relay(func(o *outbox.Options) { o.Lease = 3 * time.Second })
 		w.write("job-0", 1)
 		w.awaitAll()
 		up := w.goDown()

@@ -139,15 +139,11 @@ func (r *Relay) batch(h *holding) (more bool, err error) {
 	if h.oneByOne > 0 {
 		most = 1
 	}
-	if err := r.rows.Acquire(h.soft, int64(most)); err != nil {
+	places, err := r.enter(h.soft, most)
+	if err != nil {
 		return false, nil //nolint:nilerr // the shard is to be given back
 	}
-	defer r.rows.Release(int64(most))
-	if err := r.bytes.Acquire(h.soft, int64(r.o.BatchBytes)); err != nil {
-		return false, nil //nolint:nilerr // the shard is to be given back
-	}
-	defer r.bytes.Release(int64(r.o.BatchBytes))
-
+	defer places.shrink(0, 0)
 	rows, err := r.table.read(h.hard, h.lease, r.o.Strict, most, r.o.BatchBytes)
 	if err != nil || len(rows) == 0 {
 		return false, err
@@ -159,7 +155,41 @@ func (r *Relay) batch(h *holding) (more bool, err error) {
 	if records, err = r.pace.take(h.soft, records); err != nil {
 		return false, nil //nolint:nilerr // the shard is to be given back
 	}
+	places.shrink(len(records), sizeOf(rows[:len(records)]))
 	return true, r.publish(h, rows, records)
+}
+
+// room is what a batch takes of the places on the way to the brokers: before it is
+// read, as much as it may need.
+type room struct {
+	r           *Relay
+	rows, bytes int
+}
+
+func (r *Relay) enter(ctx context.Context, rows int) (*room, error) {
+	if err := r.rows.Acquire(ctx, int64(rows)); err != nil {
+		return nil, err
+	}
+	if err := r.bytes.Acquire(ctx, int64(r.o.BatchBytes)); err != nil {
+		r.rows.Release(int64(rows))
+		return nil, err
+	}
+	return &room{r, rows, r.o.BatchBytes}, nil
+}
+
+// shrink gives back what is more than so much.
+func (m *room) shrink(rows, bytes int) {
+	rows, bytes = min(rows, m.rows), min(bytes, m.bytes)
+	m.r.rows.Release(int64(m.rows - rows))
+	m.r.bytes.Release(int64(m.bytes - bytes))
+	m.rows, m.bytes = rows, bytes
+}
+
+func sizeOf(rows []row) (bytes int) {
+	for _, r := range rows {
+		bytes += r.size()
+	}
+	return bytes
 }
 
 // records are those of the rows that may be published together.

@@ -51,7 +51,7 @@ func Open(address string) (*Table, error) {
 		if err != nil {
 			return nil, fmt.Errorf("outbox: open %s: %w", address, err)
 		}
-		return On(sql.OpenDB(connector), SQLite), nil
+		return On(pooled(sql.OpenDB(connector)), SQLite), nil
 	}
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
@@ -60,7 +60,15 @@ func Open(address string) (*Table, error) {
 	// A standby lags behind, and may show rows of a history that is given up.
 	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	config.RuntimeParams["application_name"] = cmp.Or(config.RuntimeParams["application_name"], channel)
-	return On(stdlib.OpenDB(*config), PostgreSQL), nil
+	return On(pooled(stdlib.OpenDB(*config)), PostgreSQL), nil
+}
+
+// pooled lets the 64 shards share 16 connections: PostgreSQL takes 100 from all of
+// its clients, if not told otherwise, and several relays may run.
+func pooled(db *sql.DB) *sql.DB {
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
+	return db
 }
 
 // On uses a database that the application has already opened. With SQLite, it

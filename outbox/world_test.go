@@ -28,6 +28,7 @@ const tenant = "0190b5e4-0000-7000-8000-000000000001"
 
 // onBoth runs a test on SQLite, in virtual time, and on a real PostgreSQL.
 func onBoth(t *testing.T, test func(*world)) {
+	t.Parallel() // PostgreSQL's wait more than they work
 	t.Run("sqlite", func(t *testing.T) { onSQLite(t, test) })
 	t.Run("postgresql", func(t *testing.T) { onPostgreSQL(t, test) })
 }
@@ -154,7 +155,8 @@ func (w *world) relay(change ...func(*outbox.Options)) *process {
 func (w *world) doomed(change ...func(*outbox.Options)) *process {
 	w.Helper()
 	table, cable := w.open()
-	return w.run(table, cable, change...)
+	soon := func(o *outbox.Options) { o.Lease = 3 * time.Second } // another one shall take over
+	return w.run(table, cable, append([]func(*outbox.Options){soon}, change...)...)
 }
 
 func (w *world) run(table *outbox.Table, cable *wire, change ...func(*outbox.Options)) *process {
@@ -162,7 +164,7 @@ func (w *world) run(table *outbox.Table, cable *wire, change ...func(*outbox.Opt
 	o := outbox.Options{Table: table, Publish: w.publish, Judge: judge}
 	o.Drain = time.Second
 	if w.kind == outbox.PostgreSQL { // where time passes really
-		o.Lease, o.Poll = 3*time.Second, 200*time.Millisecond
+		o.Lease, o.Poll = 10*time.Second, 200*time.Millisecond
 	}
 	for _, c := range change {
 		c(&o)
