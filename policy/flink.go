@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -13,14 +14,16 @@ import (
 // 6,000/s at 0.7, no backlog, restart 5 m and catch-up 30 m: 9,571/s; at 1,000/s per
 // replica 10, on 24 partitions 12. Source: capacity.md 1.1; FLIP-271.
 type Flink struct {
-	Window    time.Duration // of the metrics; 0: 15 minutes
-	Stabilise time.Duration // after a change; 0: 5 minutes
-	CatchUp   time.Duration // 0: 30 minutes
-	Restart   time.Duration // 0: 5 minutes
-	DownAfter time.Duration // 0: 1 hour
-	samples   []flinkSample
-	downs     []recommendation
-	changed   time.Time
+	Utilisation float64       // 0: 0.7
+	Boundary    float64       // how far the load may leave it; 0: 0.3
+	Window      time.Duration // of the metrics; 0: 15 minutes
+	Stabilise   time.Duration // after a change; 0: 5 minutes
+	CatchUp     time.Duration // 0: 30 minutes
+	Restart     time.Duration // 0: 5 minutes
+	DownAfter   time.Duration // 0: 1 hour
+	samples     []flinkSample
+	downs       []recommendation
+	changed     time.Time
 }
 
 type flinkSample struct {
@@ -30,30 +33,27 @@ type flinkSample struct {
 	ready              int
 }
 
-// Utilisation of Flink's autoscaler, and how far the load may leave it.
-const (
-	flinkUtilisation = 0.7
-	flinkBoundary    = 0.3
-	flinkDownFactor  = 0.6
-)
+// flinkDownFactor is the largest share of the replicas that goes at once.
+const flinkDownFactor = 0.6
 
 // Decide implements [Policy].
 func (p *Flink) Decide(s Sight) Decision {
 	p.observe(s)
 	hold := Decision{Replicas: s.Wanted, Because: "within its boundary"}
-	if s.At.Sub(p.changed) < or(p.Stabilise, 5*time.Minute) || len(p.samples) < 3 {
+	if s.At.Sub(p.changed) < cmp.Or(p.Stabilise, 5*time.Minute) || len(p.samples) < 3 {
 		return hold
 	}
 	arrivals, perReplica := p.rates()
 	if perReplica <= 0 {
 		return hold
 	}
-	catchUp := or(p.CatchUp, 30*time.Minute).Seconds()
+	utilisation := cmp.Or(p.Utilisation, 0.7)
+	catchUp := cmp.Or(p.CatchUp, 30*time.Minute).Seconds()
 	lag := records(s)
-	target := lag/catchUp + arrivals*or(p.Restart, 5*time.Minute).Seconds()/catchUp + arrivals/flinkUtilisation
+	target := lag/catchUp + arrivals*cmp.Or(p.Restart, 5*time.Minute).Seconds()/catchUp + arrivals/utilisation
 	now := float64(s.Wanted) * perReplica
 	load := (arrivals + lag/catchUp) / now
-	if math.Abs(load-flinkUtilisation) <= flinkBoundary {
+	if math.Abs(load-utilisation) <= cmp.Or(p.Boundary, 0.3) {
 		p.downs = nil
 		return hold
 	}
@@ -70,7 +70,7 @@ func (p *Flink) Decide(s Sight) Decision {
 
 func (p *Flink) observe(s Sight) {
 	p.samples = append(p.samples, flinkSample{s.At, s.Arrived, s.Consumed, s.Busiest, s.Ready})
-	for s.At.Sub(p.samples[0].at) > or(p.Window, 15*time.Minute) {
+	for s.At.Sub(p.samples[0].at) > cmp.Or(p.Window, 15*time.Minute) {
 		p.samples = p.samples[1:]
 	}
 }
@@ -92,7 +92,7 @@ func (p *Flink) rates() (arrivals, perReplica float64) {
 // down waits until fewer have been asked for all the time, and takes the largest.
 func (p *Flink) down(s Sight, n int) int {
 	p.downs = append(p.downs, recommendation{s.At, n})
-	if s.At.Sub(p.downs[0].at) < or(p.DownAfter, time.Hour) {
+	if s.At.Sub(p.downs[0].at) < cmp.Or(p.DownAfter, time.Hour) {
 		return s.Wanted
 	}
 	for _, past := range p.downs {
@@ -113,10 +113,7 @@ type DS2 struct {
 
 // Decide implements [Policy].
 func (p *DS2) Decide(s Sight) Decision {
-	safety := p.Safety
-	if safety == 0 {
-		safety = 1.2
-	}
+	safety := cmp.Or(p.Safety, 1.2)
 	perReplica := s.Consumed / float64(max(1, s.Ready)) / s.Busy
 	if s.Busy <= 0.01 || s.At.Sub(p.changed) < 5*time.Minute {
 		return Decision{Replicas: s.Wanted, Because: "waits for a rate"}
@@ -126,11 +123,4 @@ func (p *DS2) Decide(s Sight) Decision {
 		p.changed = s.At
 	}
 	return Decision{Replicas: n, Because: fmt.Sprintf("%.0f/s arrive, %.0f/s per replica", s.Arrived, perReplica)}
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -20,10 +21,7 @@ type HPA struct {
 
 // Decide implements [Policy].
 func (p *HPA) Decide(s Sight) Decision {
-	target := p.Target
-	if target == 0 {
-		target = 0.7
-	}
+	target := cmp.Or(p.Target, 0.7)
 	n := p.rule.decide(s, s.Busy/target, float64(max(1, s.Ready))*s.Busy/target, p.Window)
 	return Decision{Replicas: n, Because: fmt.Sprintf("replicas are %.0f %% busy, target %.0f %%", s.Busy*100, target*100)}
 }
@@ -42,10 +40,7 @@ type KEDA struct {
 
 // Decide implements [Policy].
 func (p *KEDA) Decide(s Sight) Decision {
-	threshold := p.Threshold
-	if threshold == 0 {
-		threshold = 10
-	}
+	threshold := cmp.Or(p.Threshold, 10)
 	lag := min(records(s), threshold*float64(len(s.Rows)))
 	replicas := lag / threshold
 	if p.Even {
@@ -78,10 +73,7 @@ type Rate struct {
 
 // Decide implements [Policy].
 func (p *Rate) Decide(s Sight) Decision {
-	utilisation := p.Utilisation
-	if utilisation == 0 {
-		utilisation = 0.7
-	}
+	utilisation := cmp.Or(p.Utilisation, 0.7)
 	replicas := s.Arrived / (p.PerReplica * utilisation)
 	n := p.rule.decide(s, replicas/float64(max(1, s.Wanted)), replicas, p.Window)
 	return Decision{Replicas: n, Because: fmt.Sprintf("%.0f/s arrive, %.0f/s per replica", s.Arrived, p.PerReplica)}
@@ -98,9 +90,7 @@ type recommendation struct {
 // decide takes the ratio that the tolerance is asked of, and the replicas that the
 // metric asks for.
 func (r *stabiliser) decide(s Sight, ratio, replicas float64, window time.Duration) int {
-	if window == 0 {
-		window = 5 * time.Minute
-	}
+	window = cmp.Or(window, 5*time.Minute)
 	wants := s.Wanted
 	if math.Abs(ratio-1) > 0.1 {
 		wants = s.Limits.clamp(int(math.Ceil(replicas)))

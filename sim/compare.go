@@ -29,7 +29,13 @@ func Entrants() []Entrant {
 	entrant := func(name string, p func() policy.Policy) Entrant {
 		return Entrant{Name: name, New: func(*Scenario) policy.Policy { return p() }}
 	}
-	tuned := policy.Flink{Window: 3 * time.Minute, CatchUp: 5 * time.Minute, DownAfter: 10 * time.Minute}
+	quick := policy.Flink{
+		Window: time.Minute, Stabilise: 2 * time.Minute, CatchUp: 10 * time.Minute, Restart: time.Minute, DownAfter: 15 * time.Minute,
+	}
+	lean := policy.Flink{
+		Utilisation: 0.8, Boundary: 0.15, Window: 3 * time.Minute, Stabilise: 3 * time.Minute,
+		CatchUp: 10 * time.Minute, Restart: time.Minute, DownAfter: 10 * time.Minute,
+	}
 	return []Entrant{
 		entrant("always P", func() policy.Policy { return policy.Always{} }),
 		entrant("seed", func() policy.Policy { return &policy.Seed{} }),
@@ -40,9 +46,10 @@ func Entrants() []Entrant {
 		entrant("KEDA 10,000, 30 min", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Window: 30 * time.Minute} }),
 		entrant("rate 70 %, μ given", func() policy.Policy { return &policy.Rate{PerReplica: PerReplica, Window: 15 * time.Minute} }),
 		entrant("HPA 70 %", func() policy.Policy { return &policy.HPA{} }),
-		entrant("HPA 70 %, 30 min", func() policy.Policy { return &policy.HPA{Window: 30 * time.Minute} }),
+		entrant("HPA 50 %, 30 min", func() policy.Policy { return &policy.HPA{Target: 0.5, Window: 30 * time.Minute} }),
 		entrant("Flink-like", func() policy.Policy { return &policy.Flink{} }),
-		entrant("Flink-like, tuned", func() policy.Policy { f := tuned; return &f }),
+		entrant("Flink-like, quick", func() policy.Policy { f := quick; return &f }),
+		entrant("Flink-like, lean", func() policy.Policy { f := lean; return &f }),
 		entrant("DS2-like ×1.2", func() policy.Policy { return &policy.DS2{} }),
 		{Name: "tidemark", Estimates: true, New: func(*Scenario) policy.Policy {
 			return policy.New(policy.Options{TimeLag: tooLate * time.Second})
