@@ -173,12 +173,20 @@ func (l *look) each(ctx context.Context, part func(context.Context, *broker)) {
 // question has not failed.
 func (l *look) ask(ctx context.Context, b *broker, req kmsg.Request) (kmsg.Response, error) {
 	resp, err := l.client.Broker(int(b.ID)).RetriableRequest(ctx, req)
+	if err == nil {
+		return resp, nil
+	}
+	failed := fmt.Errorf("%s on broker %d at %s: %w", kmsg.NameForKey(req.Key()), b.ID, b.Address, err)
+	if tooOld(err) {
+		l.gap(tidemark.Unreachable, failed, "answers of broker %d", b.ID)
+		return nil, failed
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil && b.failed == nil && !tooOld(err) {
-		b.failed = fmt.Errorf("%s on broker %d at %s: %w", kmsg.NameForKey(req.Key()), b.ID, b.Address, err)
+	if b.failed == nil {
+		b.failed = failed
 	}
-	return resp, err
+	return nil, failed
 }
 
 // tooOld says whether the client did not send a request because the broker has

@@ -30,8 +30,9 @@ type roster struct {
 }
 
 // describe asks who is in the groups, by their type. An empty group needs no
-// question; of a type that we do not know, the members are not known.
+// question; of a type that we do not know, the members are not known either.
 func (l *look) describe(ctx context.Context, b *broker, groups []*group) {
+	types := []string{classic, consumer, share, streams}
 	byType := map[string][]*group{}
 	for _, g := range groups {
 		if g.Phase == "Empty" || g.Phase == "Dead" {
@@ -39,8 +40,11 @@ func (l *look) describe(ctx context.Context, b *broker, groups []*group) {
 			continue
 		}
 		byType[g.Type] = append(byType[g.Type], g)
+		if !slices.Contains(types, g.Type) {
+			g.failed = fmt.Errorf("members: there is no question for groups of type %q", g.Type)
+		}
 	}
-	for _, kind := range []string{classic, consumer, share, streams} {
+	for _, kind := range types {
 		for part := range slices.Chunk(byType[kind], groupsPerRequest) {
 			for _, r := range l.rosters(ctx, b, kind, part) {
 				if g := find(part, r.told); g != nil && l.described(g, r.code) {

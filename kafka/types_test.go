@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -114,6 +115,7 @@ func TestGroupOfATypeThatIsNotKnownHasNoMemberCount(t *testing.T) {
 		check(t, "type", g.Type, "swarm")
 		check(t, "reason", g.Reason, tidemark.Unreachable)
 		check(t, "lags", lags(s, "billing"), "4 4 4 4")
+		check(t, "gaps", gaps(s), "group billing: unreachable")
 	})
 }
 
@@ -205,5 +207,6 @@ func TestBrokerThatDoesNotKnowATypeOfGroupTellsAllElse(t *testing.T) {
 		g, _ := s.Group("app")
 		check(t, "members", g.Reason, tidemark.Unreachable)
 		check(t, "lags", lags(s, "app"), "3 3 3 3")
+		check(t, "gaps", gaps(s), fmt.Sprintf("answers of broker %d: unreachable", coordinator))
 	})
 }
