@@ -22,7 +22,7 @@ test: tools ## everything, against real parts, with the race detector
 	TIDEMARK_INTEGRATION=1 CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PACKAGES)
 
 quick: ## what needs no tool but Go
-	$(GO) test $(PACKAGES)
+	$(GO) test -short $(PACKAGES)
 
 lint: ## linters of .golangci.yml, and formatting
 	$(LINT) run $(PACKAGES)
@@ -45,7 +45,7 @@ fuzz: ## each fuzz target for a while
 drill: ## a drill against the sandbox: make drill NAME=lag-and-recovery
 	$(GO) run ./cmd/tidemark drill run $(or $(NAME),lag-and-recovery)
 
-kafka: ## a real Kafka of three brokers, until Ctrl-C
+kafka: ## a real Kafka of three brokers, until: test/kafka/kafka stop
 	test/kafka/kafka start --brokers 3
 
 ui: ## the pages, from web/ui into web/dist

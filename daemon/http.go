@@ -24,7 +24,7 @@ func (d *daemon) mounts() []web.Mount {
 		{Path: d.Telemetry, Handler: http.HandlerFunc(d.metrics), Open: true},
 		{Path: "/api/v1/", Handler: http.HandlerFunc(engine)},
 		{Path: "/federate", Handler: http.HandlerFunc(engine)},
-		{Path: "/api/v2/", Handler: http.HandlerFunc(notifier)},
+		{Path: "/api/v2/", Handler: http.HandlerFunc(notifier), Acts: true},
 		{Path: "/runbooks/", Handler: runbooks.Handler(d.view.Load)},
 		{Path: "/-/reload", Handler: http.HandlerFunc(d.serveReload), Acts: true},
 	}

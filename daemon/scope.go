@@ -45,7 +45,7 @@ func (s *scope) openParts(dir dataDir) (err error) {
 		return err
 	}
 	s.notifier, err = notify.Open(notify.Options{
-		Config: s.config.Notify, Dir: dir.part("notify"), ExternalURL: s.externalURL(), Log: s.Log, Registerer: s.registry,
+		Config: s.config.Notify, Dir: dir.part("notify"), ExternalURL: s.externalURL(), Log: s.Log, Dial: s.Dial, Registerer: s.registry,
 	})
 	return err
 }
