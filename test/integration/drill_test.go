@@ -24,7 +24,7 @@ import (
 func TestLagAndRecoveryOnARealDeployment(t *testing.T) {
 	const alert = "EventsLagHigh"
 	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 1})
-	fill(t, newClient(t, cluster.Bootstrap()), "aetherlink.events", 1, 3, 3, 3) // a deployment that has been in use
+	fill(t, newClient(t, cluster.Bootstrap()), "aetherlink.events", 1, 0, 0, 0) // a deployment that nobody has written to yet
 	programs, dir := build(t), t.TempDir()
 	consumer := newConsumer(t, dir, filepath.Join(programs, "crm-events"), "--kafka.brokers="+cluster.Bootstrap()[0], "--work.rate=8")
 	rules := write(t, dir, "rules.yaml", `
