@@ -33,24 +33,22 @@ type Sight struct {
 	Estimate tidemark.Estimate    // what capacity makes of the looks so far
 	Wanted   int                  // how many replicas were asked for last
 	Ready    int                  // how many of these run
-	// Busy is the share of time that the replicas had work since the look before,
-	// the mean over them and of the busiest: what their CPU or their runtime would
-	// tell. Only the policies that need such help read it.
-	Busy, Busiest float64
-	// Arrived and Consumed are records per second over the last minute, as told by
-	// the replicas and the log; 0 where the policy reads the Estimate.
-	Arrived, Consumed float64
+	// What follows only the incumbents read, which need help from the replicas: the
+	// share of time that these had work since the look before, their mean and that of
+	// the busiest; what they consumed per second since then, and what arrived per
+	// second during the last minute.
+	Busy, Busiest, Consumed, Arrived float64
 }
 
 // consumption returns what is read from a partition per second.
-func (s *Sight) consumption(topic string, id int32) float64 {
+func (s *Sight) consumption(topic string, id int32) tidemark.Rate {
 	i, found := slices.BinarySearchFunc(s.Estimate.Partitions, id, func(p tidemark.PartitionEstimate, id int32) int {
 		return cmp.Or(cmp.Compare(p.Topic, topic), cmp.Compare(p.ID, id))
 	})
 	if !found {
-		return 0
+		return tidemark.Rate{}
 	}
-	return s.Estimate.Partitions[i].Consumption.PerSecond
+	return s.Estimate.Partitions[i].Consumption
 }
 
 // Limits are the bounds of the size; a policy never leaves them.

@@ -95,6 +95,8 @@ func unclear(s Sight) string {
 	switch e := &s.Estimate; {
 	case s.Group.Reason.Blinds():
 		return "the group was not seen: " + s.Group.Reason.String()
+	case len(s.Rows) == 0 || len(s.Rows) != len(e.Partitions):
+		return "nothing is known of its partitions"
 	case !e.Lag.Complete:
 		return fmt.Sprintf("%d of %d partitions are not known", e.Lag.Missing, e.Lag.Partitions)
 	}
@@ -109,41 +111,47 @@ func proven(capacity tidemark.Rate) bool { return capacity.Error < capacity.PerS
 func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	settled := s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet
 	utilisation := p.options.Target.Utilisation
-	w := p.work(s, p.load.expected())
 	late := behind(s.Estimate.State) || p.old(s)
-	if s.Estimate.State == tidemark.Growing && settled {
-		p.able.fell(s.At, fastest(s))
+	if most, known := fastest(s); known && settled && s.Estimate.State == tidemark.Growing {
+		p.able.fell(s.At, most)
 	}
 	capacity := p.able.at(s.At)
+	w := p.work(s, p.load.expected(), capacity)
 	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity
 	tooLate := settled && late && p.tooLate(w, s, capacity)
 	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}
-	w = p.work(s, p.load.promised())
+	now := w.busiest(s.Wanted).arrivals
+	w = p.work(s, p.load.promised(), capacity)
 	for n := s.Wanted + 1; n <= s.Limits.Max; n++ {
-		if w.busiest(n).arrivals <= utilisation*capacity && (!late || p.inTime(w, n, capacity)) {
+		b := w.busiest(n)
+		if b.arrivals < now && b.arrivals <= utilisation*capacity && (!late || p.inTime(w, n, capacity)) {
 			return n, p.says(w, n, capacity)
 		}
 	}
 	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, capacity)
 }
 
-// fastest returns what the fastest member reads per second. While records wait at
-// somebody who reads without a break, no replica can do more.
-func fastest(s Sight) float64 {
-	most := 0.0
+// fastest returns what the fastest member reads per second, if that is known of
+// all. While records wait at somebody who reads without a break, no replica can do
+// more.
+func fastest(s Sight) (perSecond float64, known bool) {
 	for _, m := range s.Group.Members {
 		sum := 0.0
 		for _, a := range m.Assigned {
 			for _, id := range a.Partitions {
-				sum += s.consumption(a.Topic, id)
+				r := s.consumption(a.Topic, id)
+				if !r.Known {
+					return 0, false
+				}
+				sum += r.PerSecond
 			}
 		}
-		most = max(most, sum)
+		perSecond = max(perSecond, sum)
 	}
-	return most
+	return perSecond, perSecond > 0
 }
 
 // most returns the smallest size from which on more replicas do not make the
@@ -180,12 +188,17 @@ func (p *Tidemark) inTime(w work, replicas int, capacity float64) bool {
 	return b.backlog <= capacity*p.options.TimeLag.Seconds()/2 || b.backlog <= (capacity-b.arrivals)*soon
 }
 
-// old says that on some partition records have waited for half as long as they may.
-// Where a replica reads one partition in turn with others, the hottest falls behind
-// while all together seem in flight.
+// old says that on some partition records have waited for half as long as they may,
+// other than on one where no commit moves. Where a replica reads a hot partition in
+// turn with others, it falls behind while all together seem in flight.
 func (p *Tidemark) old(s Sight) bool {
-	t := s.Estimate.TimeLag
-	return t.Known && t.Value-t.Error > p.options.TimeLag/2
+	for i := range s.Estimate.Partitions {
+		e := &s.Estimate.Partitions[i]
+		if t := e.TimeLag; t.Known && e.Reason != tidemark.Stuck && t.Value-t.Error > p.options.TimeLag/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // behind says that there is more lag than what is in flight.
@@ -215,18 +228,18 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 	case !p.load.remembers(enoughFor):
 		return s.Wanted, "not seen for long enough"
 	}
-	w := p.work(s, p.load.most(enoughFor))
+	capacity := p.able.at(s.At)
+	w := p.work(s, p.load.most(enoughFor), capacity)
 	if !p.tried {
 		return p.try(w, s)
 	}
-	capacity := p.able.at(s.At)
 	allowed := p.options.Target.Utilisation * capacity
 	n := smallest(w, s, allowed)
 	least := worthwhile * float64(s.Wanted)
 	if float64(s.Wanted-n) < least {
 		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity)
 	}
-	if now := p.work(s, p.load.most(2*burstOver)); float64(n-smallest(now, s, allowed)) >= least {
+	if now := p.work(s, p.load.most(2*burstOver), capacity); float64(n-smallest(now, s, allowed)) >= least {
 		return s.Wanted, "the load still falls: one change later, not two"
 	}
 	return n, "enough: " + p.says(w, n, capacity)

@@ -272,9 +272,31 @@ func TestStuckPartitionIsNoReasonToGrow(t *testing.T) {
 		s := g.sight(1000)
 		s.Estimate.State = tidemark.Stalled
 		s.Estimate.Partitions[0].Reason = tidemark.Stuck
+		s.Estimate.Partitions[0].TimeLag = tidemark.TimeLag{Value: time.Hour, Known: true}
 		s.Rows[0].Committed = 0
 		if got, want := g.policy.Decide(s).Replicas, 2; got != want {
 			t.Fatalf("replicas = %d, want %d", got, want)
+		}
+	}
+}
+
+// Source: capacity.md 2.6: if one partition is too much for a replica, the others set
+// the size.
+func TestPartitionTooHotForOneReplicaIsNoReasonToGrow(t *testing.T) {
+	g := newGroup(t, 4, 2)
+	for range 100 {
+		g.look(1000)
+	}
+	g.follow(4)
+	for range 100 {
+		s := g.sight(1500)
+		s.Estimate.State = tidemark.Growing
+		s.Estimate.Partitions[0].Arrivals.PerSecond = 12_000
+		s.Estimate.Partitions[0].TimeLag = tidemark.TimeLag{Value: time.Hour, Known: true}
+		s.Limits.Max = 40
+		d := g.policy.Decide(s)
+		if got, want := d.Replicas, 4; got > want {
+			t.Fatalf("replicas = %d, want at most %d: %s", got, want, d.Because)
 		}
 	}
 }

@@ -10,13 +10,18 @@ type work struct {
 	robin    bool      // dealt out like cards, not in stretches
 }
 
+// hopeless is how many times what a replica can do one partition must get before
+// the others set the size. Less may be measuring, or pass.
+const hopeless = 1.2
+
 // part is what one replica has to do.
 type part struct{ arrivals, backlog float64 }
 
 // work splits what arrives by the shares of the partitions, and says what will wait
 // when a change made now takes effect. Partitions on which no commit moves are left
-// out: no replica more helps them.
-func (p *Tidemark) work(s Sight, arrivals float64) work {
+// out: no replica more helps them. One that alone gets more than a replica can do
+// counts as what fills a replica, for the same reason: the others set the size.
+func (p *Tidemark) work(s Sight, arrivals, capacity float64) work {
 	w := work{robin: s.Group.Assignor == "roundrobin"}
 	sum := 0.0
 	for i := range s.Estimate.Partitions {
@@ -35,6 +40,9 @@ func (p *Tidemark) work(s Sight, arrivals float64) work {
 			}
 			records, _ := s.Rows[i].Lag()
 			rate, lag = arrivals*share, float64(records)+waits*share
+			if p.tried && rate > hopeless*capacity {
+				rate, lag = p.options.Target.Utilisation*capacity, 0
+			}
 		}
 		w.arrivals = append(w.arrivals, rate)
 		w.backlog = append(w.backlog, lag)
