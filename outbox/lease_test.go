@@ -67,6 +67,22 @@ func (w *world) checkEpochs() {
 	}
 }
 
+// A relay gives its shards up while the database is away, which does not know that.
+func TestRelayThatWasCutOffTakesItsShardsUpAgain(t *testing.T) {
+	onBoth(t, func(w *world) {
+		relay := w.doomed()
+		w.write("job-1", 3)
+		w.awaitAll()
+		relay.die()
+		w.write("job-1", 3)
+		w.pass(max(5*time.Second, w.long/100))
+		relay.mend()
+		if repeats := w.awaitAll(); repeats != 0 {
+			w.Errorf("%d records were published twice", repeats)
+		}
+	})
+}
+
 // 9.
 func TestTwoRelaysShareTheShards(t *testing.T) {
 	onBoth(t, func(w *world) {

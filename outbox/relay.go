@@ -214,7 +214,12 @@ func (r *Relay) hold(ctx, soft, hard context.Context) error {
 		return err
 	}
 	share := (Shards + relays - 1) / relays
-	mine := r.renewed(renewed, began, share)
+	mine, strays := r.renewed(renewed, began, share)
+	for _, l := range strays {
+		if err := r.table.release(ctx, l); err != nil {
+			return err
+		}
+	}
 	if mine >= share {
 		return nil
 	}
@@ -230,13 +235,17 @@ func (r *Relay) hold(ctx, soft, hard context.Context) error {
 }
 
 // renewed notes what we still have, stops what is paused or more than our share,
-// and returns how many shards stay with us.
-func (r *Relay) renewed(leases []lease, began time.Time, share int) (stay int) {
+// and returns how many shards stay with us. Strays are ours in the table only: we
+// gave them up while the database was away.
+func (r *Relay) renewed(leases []lease, began time.Time, share int) (stay int, strays []lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ours := map[int]lease{}
 	for _, l := range leases {
 		ours[l.shard] = l
+		if _, is := r.held[l.shard]; !is {
+			strays = append(strays, l)
+		}
 	}
 	for shard, h := range r.held {
 		l, is := ours[shard]
@@ -251,7 +260,7 @@ func (r *Relay) renewed(leases []lease, began time.Time, share int) (stay int) {
 			h.until(began.Add(r.o.Lease))
 		}
 	}
-	return stay
+	return stay, strays
 }
 
 // look finds the shards in which something waits and sets them to work. A quiet

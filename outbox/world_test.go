@@ -393,6 +393,13 @@ func (w *wire) die() {
 	w.cut = true
 }
 
+// mend undoes die.
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = false
+}
+
 func (w *wire) pass(statement string) error {
 	w.mu.Lock()
 	before := w.before
