@@ -54,7 +54,7 @@ func relayInto(ctx context.Context, address, file string) error {
 		<-time.After(rand.N(20 * time.Millisecond)) // and back
 		return err
 	}}
-	o.Lease, o.Poll, o.BatchRecords = 900*time.Millisecond, 100*time.Millisecond, 5
+	o.Lease, o.Poll, o.BatchRecords = 1500*time.Millisecond, 100*time.Millisecond, 5
 	relay, err := outbox.New(o)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func TestKilledAndStoppedRelaysLoseNothing(t *testing.T) {
 				victim := &relays[round%3]
 				if round%4 == 3 {
 					w.signal(*victim, syscall.SIGSTOP)
-					w.pass(1500 * time.Millisecond)
+					w.pass(2500 * time.Millisecond)
 					w.signal(*victim, syscall.SIGCONT)
 					continue
 				}
