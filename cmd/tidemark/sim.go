@@ -66,8 +66,11 @@ func simETACommand() *cobra.Command {
 					guesses = append(guesses, sim.Guesses(load, uint64(seed+1))...)
 				}
 				a := sim.Judge(guesses)
-				fmt.Fprintf(t, "%.1f\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", load, a.Guesses, percent(a.Median), percent(a.Mean),
-					percent(a.Covered), percent(a.Silent), percent(a.Capacity), percent(a.Precision), percent(a.Recall))
+				told := strings.Repeat(nothing+"\t", 4)
+				if a.Guesses > 0 {
+					told = strings.Join([]string{percent(a.Median), percent(a.Mean), percent(a.Covered), percent(a.Silent), ""}, "\t")
+				}
+				fmt.Fprintf(t, "%.1f\t%d\t%s%s\t%s\t%s\n", load, a.Guesses, told, percent(a.Capacity), percent(a.Precision), percent(a.Recall))
 			}
 			t.Flush()
 		},
