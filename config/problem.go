@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Problem is one mistake in a configuration file.
@@ -65,31 +67,9 @@ func count(n int) string {
 func closest(word string, candidates []string) (best string, found bool) {
 	limit := max(1, len(word)/3) + 1
 	for _, c := range candidates {
-		if d := distance(word, c); d < limit {
+		if d := levenshtein.ComputeDistance(word, c); d < limit {
 			best, limit, found = c, d, true
 		}
 	}
 	return best, found
-}
-
-// distance is the number of letters to add, drop or change (Levenshtein, 1965):
-// "broker" and "brokers" are 1 apart.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

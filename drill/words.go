@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // firstWord returns the first word of a text that begins with one, as written
@@ -59,7 +61,7 @@ func didYouMean(written string, wanted []string) string {
 			candidates = slot.words
 		}
 		for _, candidate := range candidates {
-			if d := slips(written, candidate); d < distance && d < len(candidate) {
+			if d := levenshtein.ComputeDistance(written, candidate); d < distance && d < len(candidate) {
 				best, distance = candidate, d
 			}
 		}
@@ -68,26 +70,4 @@ func didYouMean(written string, wanted []string) string {
 		return ""
 	}
 	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// slips returns how many letters must be put in, left out or replaced to turn a
-// into b (Levenshtein's distance): "stopp" and "stop" are 1 apart.
-func slips(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
