@@ -1,8 +1,8 @@
 package policy_test
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -79,7 +79,7 @@ func (g *group) sight(arrivals float64) policy.Sight {
 	s := policy.Sight{At: g.now, Limits: policy.Limits{Min: 1, Max: g.partitions}, Wanted: g.wanted, Ready: g.ready}
 	s.Group = tidemark.Group{Name: "billing", Phase: "Stable", Assignor: "range", Members: make([]tidemark.Member, g.ready)}
 	for m := range s.Group.Members {
-		s.Group.Members[m].ID = fmt.Sprint(m)
+		s.Group.Members[m].ID = strconv.Itoa(m)
 	}
 	for i := range g.partitions {
 		end := int64(g.arrived / float64(g.partitions))
