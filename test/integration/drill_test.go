@@ -104,7 +104,7 @@ func newConsumer(t *testing.T, dir, program string, args ...string) consumer {
 
 func (c consumer) run(t *testing.T, line string) {
 	t.Helper()
-	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil { //nolint:noctx // stops also when the test's context has ended
+	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil { // without a context: it stops also when the test's has ended
 		t.Errorf("%s: %v\n%s", line, err, out)
 	}
 }
