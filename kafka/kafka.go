@@ -12,6 +12,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -23,6 +24,8 @@ import (
 // Options is a [Config] and what a connection needs to live.
 type Options struct {
 	Config
+	// Client is our client.id: what brokers, quotas and other people's tools call us.
+	Client string // empty: tidemark
 	// Dial opens connections; nil dials TCP. TLS comes on top of it.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger // nil: no lines
@@ -41,7 +44,7 @@ func (o Options) client() ([]kgo.Opt, error) {
 	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(o.Brokers...),
-		kgo.ClientID("tidemark"),
+		kgo.ClientID(cmp.Or(o.Client, "tidemark")),
 		kgo.Dialer(o.dialer()),
 		kgo.DisableClientMetrics(),
 	}

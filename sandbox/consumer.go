@@ -109,7 +109,7 @@ func (p *pace) wait(ctx context.Context, _ tidemark.Record) error {
 
 // bill is one member of the group that works off the orders.
 func (w *World) bill(ctx context.Context) error {
-	member, err := kafka.OpenMember(w.kafka(), w.member(billing, orders))
+	member, err := kafka.OpenMember(w.kafka("billing"), w.member(billing, orders))
 	if err != nil {
 		return err
 	}

@@ -202,7 +202,7 @@ func (c *crew) isFrozen(partition int32) bool {
 // serve is one replica of crm-events, from joining its group to leaving it.
 func (w *World) serve(ctx context.Context, listener net.Listener) error {
 	defer listener.Close()
-	member, err := kafka.OpenMember(w.kafka(), w.member(Group, Topic))
+	member, err := kafka.OpenMember(w.kafka("crm-events"), w.member(Group, Topic))
 	if err != nil {
 		return err
 	}
@@ -249,5 +249,5 @@ func (s source) Look(context.Context) (tidemark.Topic, error) {
 
 // ReadFrom opens a reader of all partitions.
 func (s source) ReadFrom(_ context.Context, from []tidemark.Position) (relay.Reader, error) {
-	return kafka.OpenTail(s.w.kafka(), kafka.TailOptions{Topic: Topic, From: from, Reset: "earliest"})
+	return kafka.OpenTail(s.w.kafka("crm-events"), kafka.TailOptions{Topic: Topic, From: from, Reset: "earliest"})
 }

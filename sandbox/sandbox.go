@@ -109,7 +109,7 @@ func Open(ctx context.Context, o Options) (w *World, err error) {
 	if w.cluster, err = kfake.NewCluster(options...); err != nil {
 		return nil, fmt.Errorf("start the embedded Kafka: %w", err)
 	}
-	if w.publisher, err = kafka.OpenPublisher(w.kafka()); err != nil {
+	if w.publisher, err = kafka.OpenPublisher(w.kafka("crm-api")); err != nil {
 		return nil, err
 	}
 	if w.crew, err = newCrew(ctx, w); err != nil {
@@ -157,9 +157,9 @@ func (w *World) watch(ctx context.Context) error {
 	})
 }
 
-// kafka returns how to reach the broker.
-func (w *World) kafka() kafka.Options {
-	return kafka.Options{Config: kafka.Config{Name: Cluster, Brokers: w.Brokers()}, Dial: w.dial(), Log: w.Log}
+// kafka returns how to reach the broker, for a client of that name.
+func (w *World) kafka(client string) kafka.Options {
+	return kafka.Options{Config: kafka.Config{Name: Cluster, Brokers: w.Brokers()}, Client: client, Dial: w.dial(), Log: w.Log}
 }
 
 // member returns how consumers join here: by Kafka's newer protocol, whose

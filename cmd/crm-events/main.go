@@ -43,7 +43,7 @@ func listenAndServe(ctx context.Context, s settings) error {
 		return err
 	}
 	log.Info("crm-events listens", "address", listener.Addr(), "topic", s.relay.Topic, "group", s.relay.Group)
-	return serve(ctx, s, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Log: log})
+	return serve(ctx, s, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Client: "crm-events", Log: log})
 }
 
 // serve runs until ctx ends. Then the streams end first, the server is closed when

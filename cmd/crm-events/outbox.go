@@ -126,7 +126,7 @@ func runOutbox(ctx context.Context, s outboxSettings) error {
 		return err
 	}
 	log.Info("outbox publishes", "address", listener.Addr(), "brokers", s.brokers)
-	return serveOutbox(ctx, s, table, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Log: log})
+	return serveOutbox(ctx, s, table, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Client: "crm-events", Log: log})
 }
 
 // serveOutbox publishes until ctx ends and what is on its way is acknowledged:
