@@ -104,7 +104,7 @@ func (m *Model) target(group string) tidemark.Target {
 	if m.options.Target != nil {
 		t = m.options.Target(group)
 	}
-	t = withDefaults(t)
+	t = WithDefaults(t)
 	t.Drain = time.Duration(float64(t.Drain) / m.options.Speed)
 	return t
 }

@@ -33,7 +33,7 @@ func (d Demand) PerSecond(drain time.Duration) float64 {
 // records in 600 s at 2.7/s and ρ = 1 need 7, with 14.7/s arriving 12; at ρ = 0.7
 // the first needs 9. Source: contracts.md 8.
 func Need(d Demand, perReplica float64, t tidemark.Target) int {
-	t = withDefaults(t)
+	t = WithDefaults(t)
 	return ceil(d.PerSecond(t.Drain) / (t.Utilisation * perReplica))
 }
 
@@ -46,7 +46,7 @@ func Need(d Demand, perReplica float64, t tidemark.Target) int {
 // busier one owns two partitions with 2.67/s, so m = 2 and two are enough; at 4.2/s
 // m = 1, and it takes three. Source: contracts.md 8.
 func EvenNeed(d Demand, partitions int, perReplica float64, t tidemark.Target) (replicas int, ok bool) {
-	t = withDefaults(t)
+	t = WithDefaults(t)
 	each := Demand{Arrivals: d.Arrivals / float64(partitions), Backlog: d.Backlog / float64(partitions)}
 	m := math.Min(t.Utilisation*perReplica/each.Arrivals, perReplica/each.PerSecond(t.Drain))
 	m = math.Floor(math.Min(m, float64(partitions)) + rounding)
@@ -93,7 +93,9 @@ func ScaleHint(demand, capacity float64) int {
 	return ceil(max(demand, 0) / max(capacity, 0.001))
 }
 
-func withDefaults(t tidemark.Target) tidemark.Target {
+// WithDefaults returns the target with what it leaves open: 10 minutes for a backlog,
+// 70 % of a replica. Source: contracts.md 8.
+func WithDefaults(t tidemark.Target) tidemark.Target {
 	if t.Drain <= 0 {
 		t.Drain = defaultDrain
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/aetherlink/tidemark/metrics"
 	"github.com/aetherlink/tidemark/runbooks"
 	"github.com/aetherlink/tidemark/web"
 )
@@ -32,7 +33,7 @@ func (d *daemon) mounts() []web.Mount {
 
 // metrics writes the page of the latest view and what the process says of itself.
 func (d *daemon) metrics(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Type", metrics.ContentType)
 	out := io.Writer(w)
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Encoding", "gzip")

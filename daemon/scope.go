@@ -38,7 +38,7 @@ func (s *scope) openParts(dir dataDir) (err error) {
 		s.clusters = append(s.clusters, c)
 	}
 	s.engine, err = rules.Open(rules.Options{
-		Config: s.config.Rules, Pipelines: s.config.Pipelines, Storage: s.store.Storage(), Dir: dir.part("alerts"),
+		Config: s.config.Rules, Pipelines: s.config.Pipelines, Storage: s.store.Storage(),
 		ExternalURL: s.externalURL(), Version: s.Version, Speed: s.Speed, Dial: s.Dial, Log: s.Log,
 	})
 	if err != nil {

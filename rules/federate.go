@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
+
+	"github.com/aetherlink/tidemark/metrics"
 )
 
 // federate serves the present values of the series that match[] selects, as text,
@@ -41,7 +43,7 @@ func (e *Engine) federate(w http.ResponseWriter, r *http.Request) {
 	samples := slices.SortedFunc(maps.Values(found), func(a, b promql.Sample) int {
 		return cmp.Or(cmp.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel)), labels.Compare(a.Metric, b.Metric))
 	})
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Type", metrics.ContentType)
 	writeText(w, samples)
 }
 

@@ -53,7 +53,6 @@ type Options struct {
 	Config
 	Pipelines   []tidemark.Pipeline
 	Storage     storage.Storage
-	Dir         string // where the journal of alerts is to be; nothing is written there yet
 	ExternalURL string // how people reach our pages: the beginning of links in annotations
 	Version     string
 	// Speed divides every duration in rules and scrape intervals: with 30 an alert

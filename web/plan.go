@@ -16,12 +16,6 @@ import (
 	"github.com/aetherlink/tidemark/capacity"
 )
 
-// What a group is sized for where its pipeline says nothing. Source: contracts.md 8.
-const (
-	usualDrain       = 10 * time.Minute
-	usualUtilisation = 0.7
-)
-
 // plan answers what would be, if.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	m, name := s.now.Load(), Name{r.PathValue("cluster"), r.PathValue("group")}
@@ -74,8 +68,7 @@ func (m *moment) load(name Name) load {
 		l.target = m.view.Pipelines[i].Target
 		l.service = cmp.Or(m.view.Pipelines[i].Scrape.Job, m.view.Pipelines[i].Name)
 	}
-	l.target.Drain = cmp.Or(max(l.target.Drain, 0), usualDrain)
-	l.target.Utilisation = cmp.Or(max(l.target.Utilisation, 0), usualUtilisation)
+	l.target = capacity.WithDefaults(l.target)
 	return l
 }
 
