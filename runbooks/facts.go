@@ -71,12 +71,13 @@ func (f *facts) choose() {
 }
 
 func (f *facts) chooseFrom(p tidemark.Pipeline) {
+	names := p.Names()
 	for _, o := range f.view.Observations {
 		if (p.Cluster != "" && p.Cluster != o.Cluster) || (f.cluster != "" && f.cluster != o.Cluster) {
 			continue
 		}
 		for _, e := range o.Estimates {
-			if p.Names().MatchString(e.Group) {
+			if names.MatchString(e.Group) {
 				f.cluster, f.group = o.Cluster, e.Group
 				return
 			}
