@@ -61,11 +61,7 @@ func checkGroupCommand() *cobra.Command {
 
 // nagios judges a group in one line: what a person reads, a bar, what a program reads.
 func nagios(c *cobra.Command, ask *askFlags, name string, warn, crit int64) (code int, says string) {
-	o, err := ask.oracle(c)
-	if err != nil {
-		return nagiosUnknown, oneLine(err)
-	}
-	path, err := find(c, o, name)
+	o, path, err := ask.about(c, name)
 	if err != nil {
 		return nagiosUnknown, oneLine(err)
 	}

@@ -18,11 +18,7 @@ func explainCommand() *cobra.Command {
 		Example: "  tidemark explain crm-events-sse",
 		Args:    needs(cobra.ExactArgs(1), "name one group: tidemark explain crm-events-sse   (all of them: tidemark groups)"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := ask.oracle(c)
-			if err != nil {
-				return err
-			}
-			path, err := find(c, o, args[0])
+			o, path, err := ask.about(c, args[0])
 			if err != nil {
 				return err
 			}

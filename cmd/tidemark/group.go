@@ -23,11 +23,15 @@ func groupCommand() *cobra.Command {
 		Example: "  tidemark group crm-events-sse",
 		Args:    needs(cobra.ExactArgs(1), "name one group: tidemark group crm-events-sse   (all of them: tidemark groups)"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := ask.oracle(c)
+			o, path, err := ask.about(c, args[0])
 			if err != nil {
 				return err
 			}
-			return printGroup(c, o, args[0], output)
+			var g web.GroupDetail
+			return show(c, o, output, path, nil, &g, func() error {
+				fmt.Fprintf(c.ErrOrStderr(), "%s\n\n", o.says)
+				return describe(c, g)
+			})
 		},
 	}
 	ask.bind(c)
@@ -35,16 +39,13 @@ func groupCommand() *cobra.Command {
 	return c
 }
 
-func printGroup(c *cobra.Command, o oracle, name, output string) error {
-	path, err := find(c, o, name)
-	if err != nil {
-		return err
+// about is whom to ask about one group, and where in the API the group is.
+func (a *askFlags) about(c *cobra.Command, group string) (o oracle, path string, err error) {
+	if o, err = a.oracle(c); err != nil {
+		return o, "", err
 	}
-	var g web.GroupDetail
-	return show(c, o, output, path, nil, &g, func() error {
-		fmt.Fprintf(c.ErrOrStderr(), "%s\n\n", o.says)
-		return describe(c, g)
-	})
+	path, err = find(c, o, group)
+	return o, path, err
 }
 
 // find is the API's path of a group, or says which names come close.

@@ -27,11 +27,7 @@ func planCommand() *cobra.Command {
 			"  tidemark plan crm-events-sse --arrivals x2          twice of what arrives now",
 		Args: needs(cobra.ExactArgs(1), "name one group: tidemark plan crm-events-sse --target 10m"),
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := ask.oracle(c)
-			if err != nil {
-				return err
-			}
-			path, err := find(c, o, args[0])
+			o, path, err := ask.about(c, args[0])
 			if err != nil {
 				return err
 			}
