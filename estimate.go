@@ -32,8 +32,14 @@ type Estimate struct {
 	Arrivals        Rate    // records appended to what the group reads
 	Consumption     Rate    // records by which its commits advance
 	ReplicaCapacity Rate    // what one replica can consume when it never waits
+	CapacityProven  bool    // a replica was seen that never waited; else ReplicaCapacity is a lower bound
 	Drain           Drain
+	Track           Track // of the drain times told so far
+	Loss            Ahead // retention deletes what the group has not read
+	Breach          Breach
 	Replicas        Replicas
+	Reserve         Reserve
+	Diagnoses       []Diagnosis         // worst first
 	Skew            float64             // lag of the hottest partition over the mean of all; 0: not known, or nothing to compare
 	Partitions      []PartitionEstimate // in the order of Snapshot.Of
 }
@@ -57,6 +63,7 @@ type TimeLag struct {
 type Drain struct {
 	P10, P50, P90 time.Duration
 	Known         bool
+	Verdict       Verdict
 	Consumer      string // who takes longest
 	Topic         string // and where
 	Partition     int32
