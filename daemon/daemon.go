@@ -47,6 +47,10 @@ type Options struct {
 	Version   string
 	Published func(*tidemark.View) // called with each new view; nil: nobody else looks
 	Log       *slog.Logger
+
+	// ExporterOnly leaves out history, rules, notifications and pages: what is left
+	// is the metrics page, which needs the least memory.
+	ExporterOnly bool
 }
 
 // daemon is what outlives a reload: listener, history and pages.
@@ -55,6 +59,7 @@ type daemon struct {
 	registry *prometheus.Registry
 	store    *history.Store
 	pages    *web.Server
+	handler  http.Handler // what the port answers with
 	page     metrics.Page
 	view     atomic.Pointer[tidemark.View]
 	scope    atomic.Pointer[scope]
@@ -67,14 +72,16 @@ func Run(ctx context.Context, o Options) error {
 	if o.Telemetry == "" {
 		o.Telemetry = "/metrics"
 	}
+	d := &daemon{Options: o, registry: newRegistry(o.Version), reload: make(chan chan error)}
+	d.page.Labels = o.Labels
+	d.view.Store(&tidemark.View{At: time.Now(), Pipelines: o.Config.Pipelines})
+	if o.ExporterOnly {
+		return d.export(ctx)
+	}
 	dir, err := openDir(o.Dir)
 	if err != nil {
 		return err
 	}
-	d := &daemon{Options: o, registry: newRegistry(o.Version), reload: make(chan chan error)}
-	d.page.Labels = o.Labels
-	d.view.Store(&tidemark.View{At: time.Now(), Pipelines: o.Config.Pipelines})
-
 	d.store, err = history.Open(history.Options{
 		Config: o.Config.History, Dir: dir.part("tsdb"), Instance: o.Listener.Addr().String(),
 		Log: o.Log,
@@ -90,6 +97,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	d.handler = d.pages.Handler()
 	first, err := d.open(o.Config, dir)
 	if err != nil {
 		return err
@@ -181,7 +189,7 @@ func (d *daemon) askReload(ctx context.Context) error {
 // serve answers HTTP until ctx ends, then lets answers under way end.
 func (d *daemon) serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler:           d.pages.Handler(),
+		Handler:           d.handler,
 		ReadHeaderTimeout: 5 * time.Second, // a slow header holds a connection no longer (reliability: slow-loris)
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

@@ -102,12 +102,16 @@ func (b *bed) config() config.Config {
 // run runs a daemon until the given time has passed, and calls watch with each view.
 func (b *bed) run(c config.Config, long time.Duration, watch func(*tidemark.View)) {
 	b.t.Helper()
+	b.runAs(daemon.Options{Config: c, Dir: b.t.TempDir(), Published: watch}, long)
+}
+
+// runAs runs a daemon with options of its own on this bed's network.
+func (b *bed) runAs(o daemon.Options, long time.Duration) {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), long)
 	defer cancel()
-	err := daemon.Run(ctx, daemon.Options{
-		Config: c, Listener: b.listener, Dial: b.network.DialContext, Dir: b.t.TempDir(),
-		Version: "test", Published: watch, Log: slog.New(slog.DiscardHandler),
-	})
+	o.Listener, o.Dial, o.Version, o.Log = b.listener, b.network.DialContext, "test", slog.New(slog.DiscardHandler)
+	err := daemon.Run(ctx, o)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		b.t.Error(err)
 	}

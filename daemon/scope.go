@@ -30,12 +30,8 @@ func (d *daemon) open(c config.Config, dir dataDir) (*scope, error) {
 }
 
 func (s *scope) openParts(dir dataDir) (err error) {
-	for _, k := range s.config.Clusters {
-		c, err := s.openCluster(k)
-		if err != nil {
-			return fmt.Errorf("cluster %s: %w", k.Name, err)
-		}
-		s.clusters = append(s.clusters, c)
+	if err := s.openClusters(); err != nil {
+		return err
 	}
 	s.engine, err = rules.Open(rules.Options{
 		Config: s.config.Rules, Pipelines: s.config.Pipelines, Storage: s.store.Storage(),
@@ -48,6 +44,17 @@ func (s *scope) openParts(dir dataDir) (err error) {
 		Config: s.config.Notify, Dir: dir.part("notify"), ExternalURL: s.externalURL(), Log: s.Log, Dial: s.Dial, Registerer: s.registry,
 	})
 	return err
+}
+
+func (s *scope) openClusters() error {
+	for _, k := range s.config.Clusters {
+		c, err := s.openCluster(k)
+		if err != nil {
+			return fmt.Errorf("cluster %s: %w", k.Name, err)
+		}
+		s.clusters = append(s.clusters, c)
+	}
+	return nil
 }
 
 func (s *scope) openCluster(k kafka.Config) (*cluster, error) {

@@ -41,19 +41,27 @@ type cluster struct {
 func (s *scope) run(ctx context.Context) error {
 	defer s.close()
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return s.notifier.Run(ctx) })
+	g.Go(func() error { return s.looks(ctx, s.step) })
+	return g.Wait()
+}
+
+// looks looks at every cluster until ctx ends and hands one observation after the
+// other to step.
+func (s *scope) looks(ctx context.Context, step func(context.Context, tidemark.Observation)) error {
+	g, ctx := errgroup.WithContext(ctx)
 	looks := make(chan tidemark.Observation)
 	for _, c := range s.clusters {
 		g.Go(func() error { return c.run(ctx, looks, s) })
 	}
-	g.Go(func() error { return s.engine.Run(ctx) })
-	g.Go(func() error { return s.notifier.Run(ctx) })
 	g.Go(func() error {
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case o := <-looks:
-				s.step(ctx, o)
+				step(ctx, o)
 			}
 		}
 	})
@@ -114,8 +122,13 @@ func (s *scope) step(ctx context.Context, o tidemark.Observation) {
 	view.Events = latest(before.Events, happened(before, view))
 	s.notifier.Send(ctx, view.Alerts)
 
-	s.view.Store(view)
+	s.publish(view)
 	s.pages.Publish(view)
+}
+
+// publish is the moment from which everybody sees a view.
+func (s *scope) publish(view *tidemark.View) {
+	s.view.Store(view)
 	if s.Published != nil {
 		s.Published(view)
 	}

@@ -1,0 +1,44 @@
+package daemon_test
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aetherlink/tidemark/daemon"
+)
+
+func TestAnExporterServesItsMetricsAndNothingElseAndKeepsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.publish(20)
+		b.commit(5)
+		dir := t.TempDir()
+		go func() {
+			time.Sleep(time.Minute)
+			_, page := b.get("/metrics")
+			want := `kafka_consumergroup_lag_sum{cluster="main",consumergroup="billing",topic="orders"} 45`
+			if !strings.Contains(page, want) {
+				t.Errorf("the page lacks %s:\n%s", want, page)
+			}
+			if status, answer := b.get("/healthz"); status != http.StatusOK || answer != "ok" {
+				t.Errorf("health = %d %q, want 200 ok", status, answer)
+			}
+			if status, answer := b.get("/"); status != http.StatusOK || !strings.Contains(answer, `<a href="/metrics">`) {
+				t.Errorf("first page = %d %q, want a link to the metrics", status, answer)
+			}
+			for _, path := range []string{"/api/v1/query?query=1", "/api/tidemark/v1/groups", "/-/reload", "/runbooks/"} {
+				if status, _ := b.get(path); status != http.StatusNotFound {
+					t.Errorf("%s answers %d, want %d", path, status, http.StatusNotFound)
+				}
+			}
+		}()
+		b.runAs(daemon.Options{Config: b.config(), Dir: dir, ExporterOnly: true}, 2*time.Minute)
+		if kept, err := os.ReadDir(dir); err != nil || len(kept) > 0 {
+			t.Errorf("kept %v, %v; want nothing on disk", kept, err)
+		}
+	})
+}
