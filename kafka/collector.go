@@ -35,6 +35,8 @@ type Collector struct {
 	name     string
 	deadline time.Duration
 	choose   struct{ groups, topics filter }
+	mine     func(group string) bool
+	foreign  func() []Foreign
 	sent     requestCounter
 
 	cluster cluster
@@ -47,7 +49,7 @@ func Open(o Options) (*Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Collector{name: o.Name, deadline: o.deadline(), groups: map[string]*group{}}
+	c := &Collector{name: o.Name, deadline: o.deadline(), mine: o.Mine, foreign: o.Foreign, groups: map[string]*group{}}
 	if c.choose.groups, err = o.Groups.compile(); err != nil {
 		return nil, err
 	}
@@ -93,6 +95,7 @@ func (c *Collector) Snapshot(ctx context.Context) (*tidemark.Snapshot, error) {
 	// Commits are read before log ends: the other order gives negative lags on a
 	// busy topic.
 	l.each(ctx, l.readGroups)
+	l.readForeign()
 	if l.anyDown() || l.moved.Load() || l.anyVanished() {
 		l.refresh(ctx)
 		l.each(ctx, l.readGroups) // of brokers that are new

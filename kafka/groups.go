@@ -128,18 +128,23 @@ func (l *look) listGroups(ctx context.Context, b *broker) []*group {
 	return mine
 }
 
+// watches says whether a group is one to look at.
+func (l *look) watches(group string) bool {
+	return l.choose.groups.chooses(group) && (l.mine == nil || l.mine(group))
+}
+
 // claim makes a broker the one that tells about a group in this look. While a
 // group moves, two brokers may list it: the first has it, and if it turns out not
 // to be the coordinator, the other ([look.readRefused]).
 func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 	name := nameOf(told.Group)
-	if !l.choose.groups.chooses(name) {
+	if !l.watches(name) {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := l.groups[name]
-	if g == nil {
+	if g == nil || g.Type == foreign { // a group of the cluster goes before a reader from elsewhere
 		g = &group{told: told.Group}
 		g.Name = name
 		l.groups[name] = g
@@ -329,7 +334,7 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 	}
 }
 
-// forgetGroups drops the groups that are gone: nobody lists them, everybody was
+// forgetGroups drops the groups that are no longer ours, and those that are gone: nobody lists them, everybody was
 // asked, and their coordinator was among those. While somebody does not answer, a
 // group may be with that one; and when a coordinator dies without a successor,
 // nobody lists its groups, but they are as alive as their commits.
@@ -338,6 +343,8 @@ func (l *look) forgetGroups() {
 	for name, g := range l.groups {
 		switch {
 		case g.listedIn == l:
+		case g.Type == foreign || !l.watches(name):
+			delete(l.groups, name)
 		case everybody && l.broker(g.Coordinator) != nil:
 			delete(l.groups, name)
 		case l.began.Sub(g.listedAt) > keepUnseen:

@@ -29,6 +29,13 @@ type Options struct {
 	// Dial opens connections; nil dials TCP. TLS comes on top of it.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger // nil: no lines
+	// Mine says which groups to look at, of those that the configuration chooses; nil:
+	// all. It is asked about each group in each look, by several goroutines at once.
+	// A group that is not ours is neither asked for nor in snapshots.
+	Mine func(group string) bool
+	// Foreign returns readers of this cluster that are none of its groups; nil: there
+	// are none. It is called once in each look and shall not wait for anything.
+	Foreign func() []Foreign
 	// Deadline is how long one broker may take in one look, and one dial; 0 is 3 s.
 	// Three seconds are eight round trips (TLS, SCRAM, the questions) at 350 ms,
 	// and keep a look at a cluster with a dead broker well inside 15 s.
