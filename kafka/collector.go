@@ -45,7 +45,7 @@ type Collector struct {
 
 // Open returns a collector. The cluster need not be up yet.
 func Open(o Options) (*Collector, error) {
-	opts, err := o.client()
+	opts, err := o.ClientOptions()
 	if err != nil {
 		return nil, err
 	}

@@ -19,25 +19,6 @@ type Config struct {
 	Interval time.Duration `yaml:"interval"` // from look to look; 0: 15s
 }
 
-// TLS says whether and how connections are encrypted. Files are read again at
-// each dial, so that a renewed certificate needs no restart.
-type TLS struct {
-	Enabled            bool   `yaml:"enabled"`
-	CA                 string `yaml:"ca"`   // file; empty: the system's authorities
-	Cert               string `yaml:"cert"` // file, with Key: how we show who we are
-	Key                string `yaml:"key"`
-	ServerName         string `yaml:"server_name"` // the name to expect; empty: the host dialled
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
-}
-
-// SASL says how we sign in. The password file is read again at each sign-in.
-type SASL struct {
-	Mechanism    string `yaml:"mechanism"` // none, plain, scram-sha-256, scram-sha-512
-	Username     string `yaml:"username"`
-	Password     string `yaml:"password"`
-	PasswordFile string `yaml:"password_file"`
-}
-
 // Filter chooses names by regular expressions that may match anywhere in a name:
 // "billing" chooses pre-billing-2 as well; "^billing$" only billing. No include
 // means all; exclude wins over include.
@@ -49,7 +30,7 @@ type Filter struct {
 // Validate says what is wrong with the configuration and what to write instead.
 // It reports everything it finds at once.
 func (c Config) Validate() error {
-	errs := []error{c.TLS.validate(), c.SASL.validate()}
+	errs := []error{c.TLS.Validate(), c.SASL.Validate()}
 	if len(c.Brokers) == 0 {
 		errs = append(errs, errors.New("brokers is empty; name at least one, as in [kafka:9092]"))
 	}
@@ -68,38 +49,6 @@ func (c Config) Validate() error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cluster %q: %w", c.Name, err)
-	}
-	return nil
-}
-
-func (t TLS) validate() error {
-	switch {
-	case (t.Cert == "") != (t.Key == ""):
-		return errors.New("tls: cert and key go together; set both or neither")
-	case !t.Enabled && (t.CA != "" || t.Cert != ""):
-		return errors.New("tls: files are given but enabled is false; set enabled: true, or take the files out")
-	}
-	return nil
-}
-
-func (s SASL) validate() error {
-	switch s.Mechanism {
-	case "", "none":
-		if s.Username != "" {
-			return errors.New("sasl: there is a username but no mechanism; set mechanism to plain, scram-sha-256 or scram-sha-512")
-		}
-		return nil
-	case "plain", "scram-sha-256", "scram-sha-512":
-	case "oauthbearer", "aws-msk-iam":
-		return fmt.Errorf("sasl: mechanism %s is not supported yet; use plain, scram-sha-256 or scram-sha-512, or tls with cert and key", s.Mechanism)
-	default:
-		return fmt.Errorf("sasl: mechanism %q is not known; use none, plain, scram-sha-256 or scram-sha-512", s.Mechanism)
-	}
-	switch {
-	case s.Username == "":
-		return fmt.Errorf("sasl: mechanism %s needs a username", s.Mechanism)
-	case (s.Password == "") == (s.PasswordFile == ""):
-		return fmt.Errorf("sasl: mechanism %s needs either password_file or password, and not both", s.Mechanism)
 	}
 	return nil
 }

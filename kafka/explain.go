@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/aetherlink/tidemark/kafka/signin"
 )
 
 // explain adds to an error what a person can do about it, where we know: what
@@ -29,7 +31,7 @@ func hintFor(err error) string {
 	var (
 		name      *net.DNSError
 		record    tls.RecordHeaderError
-		handshake handshakeError
+		handshake *signin.HandshakeError
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
 		early     *kgo.ErrFirstReadEOF

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/aetherlink/tidemark/kafka/signin"
 )
 
 // Options is a [Config] and what a connection needs to live.
@@ -44,21 +46,19 @@ type Options struct {
 
 const defaultDeadline = 3 * time.Second
 
-// client returns the options that all our clients share, ready for more.
-func (o Options) client() ([]kgo.Opt, error) {
+// ClientOptions returns what all our clients share, ready for more: how to reach
+// the cluster, who we are, how we sign in.
+func (o Options) ClientOptions() ([]kgo.Opt, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(o.Brokers...),
 		kgo.ClientID(cmp.Or(o.Client, "tidemark")),
-		kgo.Dialer(o.dialer()),
 		kgo.DisableClientMetrics(),
 	}
-	if mechanism := o.SASL.mechanism(); mechanism != nil {
-		opts = append(opts, kgo.SASL(mechanism))
-	}
-	return opts, nil
+	in := signin.Options{TLS: o.TLS, SASL: o.SASL, Dial: o.Dial, Deadline: o.deadline(), Log: o.logger()}
+	return append(opts, in.Client()...), nil
 }
 
 func (o Options) deadline() time.Duration {

@@ -52,7 +52,7 @@ type place struct {
 // OpenMember returns a member, which begins to join at once. The cluster need not
 // be up yet.
 func OpenMember(o Options, as MemberOptions) (*Member, error) {
-	opts, err := o.client()
+	opts, err := o.ClientOptions()
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ type Publisher struct{ client *kgo.Client }
 
 // OpenPublisher returns a publisher. The cluster need not be up yet.
 func OpenPublisher(o Options) (*Publisher, error) {
-	opts, err := o.client()
+	opts, err := o.ClientOptions()
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ type Tail struct {
 
 // OpenTail returns a tail. Neither the cluster nor the topic need be there yet.
 func OpenTail(o Options, read TailOptions) (*Tail, error) {
-	opts, err := o.client()
+	opts, err := o.ClientOptions()
 	if err != nil {
 		return nil, err
 	}
