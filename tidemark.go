@@ -118,6 +118,7 @@ type Record struct {
 	Key       []byte // nil: no key
 	Value     []byte // nil: a tombstone
 	Headers   []Header
+	Control   bool // a transaction's marker: it takes up an offset, and is nobody's event
 }
 
 // Header is one header of a record.
