@@ -15,6 +15,7 @@ import (
 	"github.com/aetherlink/tidemark/history"
 	"github.com/aetherlink/tidemark/kafka"
 	"github.com/aetherlink/tidemark/notify"
+	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
 	"github.com/aetherlink/tidemark/web"
 )
@@ -27,6 +28,7 @@ type Config struct {
 	Rules     rules.Config        `yaml:"rules"`
 	Notify    notify.Config       `yaml:"notify"`
 	Web       web.Config          `yaml:"web"`
+	OTLP      otlp.Config         `yaml:"otlp"`
 	Drills    Drills              `yaml:"drills"`
 }
 

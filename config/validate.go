@@ -44,6 +44,7 @@ func (r *reader) validate(c Config, root ast.Node) {
 	r.check(root, "rules", c.Rules.Validate())
 	r.check(root, "notify", c.Notify.Validate())
 	r.check(root, "web", c.Web.Validate())
+	r.check(root, "otlp", c.OTLP.Validate())
 }
 
 func validPipeline(p tidemark.Pipeline, clusters map[string]bool) error {

@@ -20,12 +20,13 @@ func (d *daemon) export(ctx context.Context) error {
 	}
 	s := &scope{daemon: d, config: d.Config, pipelines: watch(d.Config.Pipelines)}
 	defer s.close()
-	if err := s.openClusters(); err != nil {
+	if err := s.openExporter(); err != nil {
 		return err
 	}
 	d.handler = d.exporterPages()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.serve(ctx) })
+	g.Go(func() error { return s.pusher.Run(ctx) })
 	g.Go(func() error {
 		return s.looks(ctx, func(_ context.Context, o tidemark.Observation) { s.publish(s.next(s.view.Load(), o)) })
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/aetherlink/tidemark/kafka"
 	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/notify"
+	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
 )
 
@@ -30,7 +31,7 @@ func (d *daemon) open(c config.Config, dir dataDir) (*scope, error) {
 }
 
 func (s *scope) openParts(dir dataDir) (err error) {
-	if err := s.openClusters(); err != nil {
+	if err := s.openExporter(); err != nil {
 		return err
 	}
 	s.engine, err = rules.Open(rules.Options{
@@ -46,7 +47,8 @@ func (s *scope) openParts(dir dataDir) (err error) {
 	return err
 }
 
-func (s *scope) openClusters() error {
+// openExporter opens what an exporter has as well: the clusters, and who is pushed to.
+func (s *scope) openExporter() (err error) {
 	for _, k := range s.config.Clusters {
 		c, err := s.openCluster(k)
 		if err != nil {
@@ -54,7 +56,8 @@ func (s *scope) openClusters() error {
 		}
 		s.clusters = append(s.clusters, c)
 	}
-	return nil
+	s.pusher, err = otlp.New(otlp.Options{Config: s.config.OTLP, Version: s.Version, Dial: s.Dial, Log: s.Log})
+	return err
 }
 
 func (s *scope) openCluster(k kafka.Config) (*cluster, error) {

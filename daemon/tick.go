@@ -13,6 +13,7 @@ import (
 	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/metrics"
 	"github.com/aetherlink/tidemark/notify"
+	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
 )
 
@@ -24,6 +25,7 @@ type scope struct {
 	clusters  []*cluster
 	engine    *rules.Engine
 	notifier  *notify.Notifier
+	pusher    *otlp.Pusher
 }
 
 // cluster is one Kafka cluster and what was learnt of it.
@@ -43,6 +45,7 @@ func (s *scope) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.notifier.Run(ctx) })
+	g.Go(func() error { return s.pusher.Run(ctx) })
 	g.Go(func() error { return s.looks(ctx, s.step) })
 	return g.Wait()
 }
@@ -129,6 +132,7 @@ func (s *scope) step(ctx context.Context, o tidemark.Observation) {
 // publish is the moment from which everybody sees a view.
 func (s *scope) publish(view *tidemark.View) {
 	s.view.Store(view)
+	s.pusher.Push(view)
 	if s.Published != nil {
 		s.Published(view)
 	}
