@@ -16,13 +16,14 @@ const (
 	RebalanceRunning            // partitions are changing hands
 	Hot                         // one partition takes far more than its share
 	Stuck                       // the owner is alive, records wait, no commit moves
+	Unsubscribed                // committed here, but the group's members read elsewhere
 	Denied                      // we may not see it
 	Unreachable                 // whoever knows it did not answer
 )
 
 var reasonNames = [...]string{
 	"", "uncommitted", "truncated", "recreated", "overtaken_by_retention", "open_transaction",
-	"rebalancing", "hot", "stuck", "denied", "unreachable",
+	"rebalancing", "hot", "stuck", "unsubscribed", "denied", "unreachable",
 }
 
 // String returns the reason's word; Fine is the empty string.

@@ -46,6 +46,10 @@ type Topic struct {
 	Name       string
 	ID         [16]byte
 	Partitions []Log // by id
+	// How long records are kept, and whether only the latest of each key stay. Zero:
+	// for ever, or not told: that takes the right to describe configurations.
+	Retention time.Duration
+	Compacted bool
 }
 
 // Log is one partition of a topic, whoever reads it.
@@ -73,7 +77,9 @@ type Group struct {
 	Coordinator int32
 	Members     []Member  // by id
 	At          time.Time // when the coordinator told the commits
-	Reason      Reason    // why commits or members may be old or missing
+	Moved       time.Time // when a look first found a commit changed; zero: none has since the collector was opened
+	Reason      Reason    // why commits may be old or missing
+	Unmet       Reason    // why Members may be old or missing
 	Lost        int64     // records deleted before the group had read them, since the collector was opened
 }
 
@@ -107,7 +113,9 @@ type Gap struct {
 
 // Partition is one partition as one group reads it. A partition is here when the
 // group has committed on its topic or owns it. With Reason Unreachable or Denied
-// the offsets are the last known ones, or Unseen.
+// the offsets are the last known ones, or Unseen. LogEnd is where the log ended when
+// the group's commits were told, by interpolation between two looks; [Log.End] is
+// later by as much as the leader was asked later.
 type Partition struct {
 	Group, Topic                string
 	ID                          int32
