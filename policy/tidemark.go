@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
 )
 
 // Options say what a group is sized for. The zero value works.
@@ -18,16 +19,21 @@ type Options struct {
 // Tidemark is our policy. It sizes by capacity: what arrives, over what a replica
 // has shown it can do, for the busiest replica as the assignor deals out partitions.
 //
-// It grows when that replica would be busier than half way from the target
-// utilisation to all it can do, or when a backlog would not be gone in time, and
-// then goes at once to the size that meets the target. It shrinks when a smaller
-// size would have met the target for ten minutes, while nothing is behind
-// and nothing changed lately. In between it holds, so that no load can make it
-// swing; and it holds while anything is not known.
+// Who plans a size that stands for weeks leaves a reserve: 30 % of each replica, unless
+// the target says otherwise. Who looks every few seconds and has replicas after a
+// minute needs less of it, and fills half of that reserve (docs/adr/0051).
 //
+// It grows when three quarters of the reserve would be gone on the busiest replica,
+// or when a backlog would not be gone in time, and then goes at once to the size
+// that leaves half of it. It shrinks when a smaller size would have left half for ten
+// minutes, while nothing is behind and nothing changed lately. In between it holds,
+// so that no load can make it swing; and it holds while anything is not known.
+//
+// With a reserve of 30 %: it fills replicas to 85 %, and grows at 92.5 %.
 // Source: capacity.md 2.6 and 2.8.
 type Tidemark struct {
 	options Options
+	filled  float64 // how much of a replica a size is chosen to use
 	load    load
 	able    ability
 	tried   bool // a replica was seen with more to do than it could
@@ -53,10 +59,9 @@ const (
 
 // New returns a policy that has seen nothing yet.
 func New(o Options) *Tidemark {
-	o.Target.Drain = cmp.Or(o.Target.Drain, 10*time.Minute)
-	o.Target.Utilisation = cmp.Or(o.Target.Utilisation, 0.85)
+	o.Target = capacity.WithDefaults(o.Target)
 	o.TimeLag = cmp.Or(o.TimeLag, 5*time.Minute)
-	return &Tidemark{options: o}
+	return &Tidemark{options: o, filled: (1 + o.Target.Utilisation) / 2}
 }
 
 // Decide implements [Policy].
@@ -105,33 +110,32 @@ func unclear(s Sight) string {
 
 // proven says that a replica was seen with more to do than it could, so that its
 // rate is its capacity: to within a quarter. Until then it is a lower bound.
-func proven(capacity tidemark.Rate) bool { return capacity.Error < capacity.PerSecond/4 }
+func proven(perReplica tidemark.Rate) bool { return perReplica.Error < perReplica.PerSecond/4 }
 
 // grow returns the size that meets the target if the present one is too small.
 func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	settled := s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet
-	utilisation := p.options.Target.Utilisation
 	late := behind(s.Estimate.State) || p.old(s)
 	if most, known := fastest(s); known && settled && s.Estimate.State == tidemark.Growing {
 		p.able.fell(s.At, most)
 	}
-	capacity := p.able.at(s.At)
-	w := p.work(s, p.load.expected(), capacity)
-	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+utilisation)/2*capacity
-	tooLate := settled && late && p.tooLate(w, s, capacity)
+	perReplica := p.able.at(s.At)
+	w := p.work(s, p.load.expected(), perReplica)
+	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+p.filled)/2*perReplica
+	tooLate := settled && late && p.tooLate(w, s, perReplica)
 	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}
 	now := w.busiest(s.Wanted).arrivals
-	w = p.work(s, p.load.promised(), capacity)
+	w = p.work(s, p.load.promised(), perReplica)
 	for n := s.Wanted + 1; n <= s.Limits.Max; n++ {
 		b := w.busiest(n)
-		if b.arrivals < now && b.arrivals <= utilisation*capacity && (!late || p.inTime(w, n, capacity)) {
-			return n, p.says(w, n, capacity)
+		if b.arrivals < now && b.arrivals <= p.filled*perReplica && (!late || p.inTime(w, n, perReplica)) {
+			return n, p.says(w, n, perReplica)
 		}
 	}
-	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, capacity)
+	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, perReplica)
 }
 
 // fastest returns what the fastest member reads per second, if that is known of
@@ -165,27 +169,27 @@ func (p *Tidemark) most(w work, s Sight) int {
 	return n
 }
 
-func (p *Tidemark) says(w work, n int, capacity float64) string {
-	return fmt.Sprintf("with %d replicas the busiest has %.0f/s of %.0f/s to do", n, w.busiest(n).arrivals, capacity)
+func (p *Tidemark) says(w work, n int, perReplica float64) string {
+	return fmt.Sprintf("with %d replicas the busiest has %.0f/s of %.0f/s to do", n, w.busiest(n).arrivals, perReplica)
 }
 
 // tooLate says that the present size does not get what waits read in time. While
 // the lag falls the target drain time counts: a change would stop everyone first.
-func (p *Tidemark) tooLate(w work, s Sight, capacity float64) bool {
+func (p *Tidemark) tooLate(w work, s Sight, perReplica float64) bool {
 	if s.Estimate.State == tidemark.Draining {
 		b := w.busiest(s.Wanted)
-		return b.backlog > (capacity-b.arrivals)*p.options.Target.Drain.Seconds()
+		return b.backlog > (perReplica-b.arrivals)*p.options.Target.Drain.Seconds()
 	}
-	return p.old(s) || !p.inTime(w, s.Wanted, capacity)
+	return p.old(s) || !p.inTime(w, s.Wanted, perReplica)
 }
 
 // inTime says that the backlog of every consumer is small or soon gone: it is read
 // in half the time that a record may wait, or gone within twice that time net of
 // arrivals.
-func (p *Tidemark) inTime(w work, replicas int, capacity float64) bool {
+func (p *Tidemark) inTime(w work, replicas int, perReplica float64) bool {
 	b := w.busiest(replicas)
 	soon := min(2*p.options.TimeLag, p.options.Target.Drain).Seconds()
-	return b.backlog <= capacity*p.options.TimeLag.Seconds()/2 || b.backlog <= (capacity-b.arrivals)*soon
+	return b.backlog <= perReplica*p.options.TimeLag.Seconds()/2 || b.backlog <= (perReplica-b.arrivals)*soon
 }
 
 // old says that on some partition records have waited for half as long as they may,
@@ -228,21 +232,21 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 	case !p.load.remembers(enoughFor):
 		return s.Wanted, "not seen for long enough"
 	}
-	capacity := p.able.at(s.At)
-	w := p.work(s, p.load.most(enoughFor), capacity)
+	perReplica := p.able.at(s.At)
+	w := p.work(s, p.load.most(enoughFor), perReplica)
 	if !p.tried {
 		return p.try(w, s)
 	}
-	allowed := p.options.Target.Utilisation * capacity
+	allowed := p.filled * perReplica
 	n := smallest(w, s, allowed)
 	least := worthwhile * float64(s.Wanted)
 	if float64(s.Wanted-n) < least {
-		return s.Wanted, "right: " + p.says(w, s.Wanted, capacity)
+		return s.Wanted, "right: " + p.says(w, s.Wanted, perReplica)
 	}
-	if now := p.work(s, p.load.most(2*burstOver), capacity); float64(n-smallest(now, s, allowed)) >= least {
+	if now := p.work(s, p.load.most(2*burstOver), perReplica); float64(n-smallest(now, s, allowed)) >= least {
 		return s.Wanted, "the load still falls: one change later, not two"
 	}
-	return n, "enough: " + p.says(w, n, capacity)
+	return n, "enough: " + p.says(w, n, perReplica)
 }
 
 // smallest returns the smallest size whose busiest replica has no more to do.

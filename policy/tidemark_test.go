@@ -301,6 +301,23 @@ func TestPartitionTooHotForOneReplicaIsNoReasonToGrow(t *testing.T) {
 	}
 }
 
+// Source: docs/adr/0051.
+func TestHalfOfTheReserveOfAPlanIsFilled(t *testing.T) {
+	for _, c := range []struct {
+		utilisation float64
+		want        int
+	}{{0, 6}, {0.7, 6}, {0.3, 8}} {
+		g := newGroup(t, 24, 24)
+		g.policy = policy.New(policy.Options{Target: tidemark.Target{Utilisation: c.utilisation}})
+		for range 4 * 60 {
+			g.look(4800)
+		}
+		if got := g.wanted; got != c.want {
+			t.Errorf("4,800/s at 1,000/s per replica, planned with %g: %d replicas, want %d", c.utilisation, got, c.want)
+		}
+	}
+}
+
 func TestDecisionSaysWhatTheBusiestReplicaHasToDo(t *testing.T) {
 	g := newGroup(t, 24, 6)
 	var d policy.Decision

@@ -41,7 +41,7 @@ func (p *Tidemark) work(s Sight, arrivals, capacity float64) work {
 			records, _ := s.Rows[i].Lag()
 			rate, lag = arrivals*share, float64(records)+waits*share
 			if p.tried && rate > hopeless*capacity {
-				rate, lag = p.options.Target.Utilisation*capacity, 0
+				rate, lag = p.filled*capacity, 0
 			}
 		}
 		w.arrivals = append(w.arrivals, rate)
