@@ -181,6 +181,21 @@ func (t *Total) Add(p Partition) {
 	default:
 		t.Missing++
 	}
+	t.complete()
+}
+
+// Join counts the partitions of another total too. Start from Total{Complete: true}.
+func (t *Total) Join(o Total) {
+	t.Records += o.Records
+	t.Partitions += o.Partitions
+	t.Missing += o.Missing
+	t.Uncommitted += o.Uncommitted
+	t.UncommittedRecords += o.UncommittedRecords
+	t.Lost += o.Lost
+	t.complete()
+}
+
+func (t *Total) complete() {
 	t.Complete = t.Missing == 0 && (t.Uncommitted == 0 || t.Uncommitted < t.Partitions)
 }
 
