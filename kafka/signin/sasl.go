@@ -12,39 +12,68 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// SASL says how we sign in. The password file is read again at each sign-in.
+// SASL says how we sign in. Files are read again at each sign-in.
 type SASL struct {
-	Mechanism    string `yaml:"mechanism"` // none, plain, scram-sha-256, scram-sha-512
-	Username     string `yaml:"username"`
-	Password     string `yaml:"password"`
-	PasswordFile string `yaml:"password_file"`
+	Mechanism    string   `yaml:"mechanism"`         // none, plain, scram-sha-256, scram-sha-512, oauthbearer, gssapi, aws-msk-iam
+	Username     string   `yaml:"username"`          // oauthbearer: the client's id; gssapi: the principal
+	Password     string   `yaml:"password" json:"-"` // oauthbearer: the client's secret
+	PasswordFile string   `yaml:"password_file"`
+	OAuth        OAuth    `yaml:"oauth"`
+	Kerberos     Kerberos `yaml:"kerberos"`
 }
+
+// String says how we sign in, without the secret.
+func (s SASL) String() string { return fmt.Sprintf("%s as %q", s.Mechanism, s.Username) }
+
+// GoString is String: no verb prints the secret.
+func (s SASL) GoString() string { return s.String() }
+
+// mechanisms are the words for [SASL.Mechanism] in messages.
+const mechanisms = "plain, scram-sha-256, scram-sha-512, oauthbearer, gssapi or aws-msk-iam"
 
 // Validate says what is wrong and what to write instead.
 func (s SASL) Validate() error {
 	switch s.Mechanism {
 	case "", "none":
 		if s.Username != "" {
-			return errors.New("sasl: there is a username but no mechanism; set mechanism to plain, scram-sha-256 or scram-sha-512")
+			return errors.New("sasl: there is a username but no mechanism; set mechanism to " + mechanisms)
 		}
 		return nil
 	case "plain", "scram-sha-256", "scram-sha-512":
-	case "oauthbearer", "aws-msk-iam":
-		return fmt.Errorf("sasl: mechanism %s is not supported yet; use plain, scram-sha-256 or scram-sha-512, or tls with cert and key", s.Mechanism)
-	default:
-		return fmt.Errorf("sasl: mechanism %q is not known; use none, plain, scram-sha-256 or scram-sha-512", s.Mechanism)
+		return s.validatePassword("password_file or password", s.Password, s.PasswordFile)
+	case "oauthbearer":
+		return s.validateOAuth()
+	case "gssapi":
+		return s.validatePassword("kerberos.keytab, password_file or password", s.Password, s.PasswordFile, s.Kerberos.Keytab)
+	case "aws-msk-iam":
+		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
+			return errors.New("sasl: mechanism aws-msk-iam takes its credentials from where all of AWS' tools do (environment, files, instance); take username and password out")
+		}
+		return nil
+	}
+	return fmt.Errorf("sasl: mechanism %q is not known; use none, %s", s.Mechanism, mechanisms)
+}
+
+// validatePassword wants a username and exactly one of the places for a secret.
+func (s SASL) validatePassword(places string, secrets ...string) error {
+	given := 0
+	for _, secret := range secrets {
+		if secret != "" {
+			given++
+		}
 	}
 	switch {
 	case s.Username == "":
 		return fmt.Errorf("sasl: mechanism %s needs a username", s.Mechanism)
-	case (s.Password == "") == (s.PasswordFile == ""):
-		return fmt.Errorf("sasl: mechanism %s needs either password_file or password, and not both", s.Mechanism)
+	case given != 1:
+		return fmt.Errorf("sasl: mechanism %s needs either %s, and only one of them", s.Mechanism, places)
 	}
 	return nil
 }
 
 // mechanism returns nil if no sign-in is wanted.
-func (s SASL) mechanism() sasl.Mechanism {
+func (o Options) mechanism() sasl.Mechanism {
+	s := o.SASL
 	switch s.Mechanism {
 	case "plain":
 		return plain.Plain(func(context.Context) (plain.Auth, error) {
@@ -55,6 +84,12 @@ func (s SASL) mechanism() sasl.Mechanism {
 		return scram.Sha256(s.scram)
 	case "scram-sha-512":
 		return scram.Sha512(s.scram)
+	case "oauthbearer":
+		return o.oauth()
+	case "gssapi":
+		return s.kerberos()
+	case "aws-msk-iam":
+		return o.aws()
 	}
 	return nil
 }
