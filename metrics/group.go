@@ -2,10 +2,25 @@ package metrics
 
 import (
 	"iter"
+	"sort"
 	"time"
 
 	"github.com/aetherlink/tidemark"
 )
+
+// reader is a consumer group of a look.
+type reader struct {
+	*tidemark.Group
+	at         time.Time // of the view
+	stale      bool
+	watched    bool // a pipeline names it
+	partitions []tidemark.Partition
+	topics     []reading
+	compatible []reading // the same as kafka_exporter shows them
+	total      tidemark.Total
+	estimate   *tidemark.Estimate // nil: there is none
+	shown      Granularity
+}
 
 // everyGroup yields also the groups that the latest look did not see.
 func everyGroup(now moment) iter.Seq2[*tidemark.Series, *reader] {
@@ -42,15 +57,25 @@ func (g *reader) lagKnown() (float64, bool) {
 	return float64(g.total.Records), some && !g.Reason.Blinds()
 }
 
+func (g *reader) members() (float64, bool) { return float64(len(g.Members)), !g.Reason.Blinds() }
+
 // seenWhole says that no commit of the group was missed, so that a count of
 // partitions is a count of all.
 func (g *reader) seenWhole() bool {
 	return !g.Reason.Blinds() && g.total.Missing == 0
 }
 
+// state is unknown while nothing was estimated or the latest look did not see the group.
+func (g *reader) state() tidemark.State {
+	if g.estimate == nil || g.stale {
+		return tidemark.Unknown
+	}
+	return g.estimate.State
+}
+
 // behind says that the group is more than a few batches from the end.
 func (g *reader) behind() bool {
-	switch g.estimate.State {
+	switch g.state() {
 	case tidemark.Draining, tidemark.Steady, tidemark.Growing, tidemark.Stalled, tidemark.Stopped:
 		return true
 	case tidemark.Idle, tidemark.CaughtUp, tidemark.Unknown:
@@ -58,17 +83,30 @@ func (g *reader) behind() bool {
 	return false
 }
 
-func partitions(now moment) iter.Seq2[*tidemark.Series, *tidemark.Partition] {
-	return func(yield func(*tidemark.Series, *tidemark.Partition) bool) {
-		for series, r := range readings(now) {
-			for i := range r.partitions {
-				series.Partition = tidemark.OrdinalOf(r.partitions[i].ID)
-				if !yield(series, &r.partitions[i]) {
+// partitions yields those of one topic of one group together, for the families that
+// have kafka_exporter's names.
+func partitions(now moment) iter.Seq2[*tidemark.Series, []tidemark.Partition] {
+	return func(yield func(*tidemark.Series, []tidemark.Partition) bool) {
+		for series, g := range groups(now) {
+			if g.Reason.Blinds() || g.shown != PerPartition {
+				continue
+			}
+			for i := range g.compatible {
+				series.Topic = g.compatible[i].topic
+				if !yield(series, g.compatible[i].partitions) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// ofPartition is the value of one partition as one group reads it.
+func ofPartition(value func(*tidemark.Partition) (float64, bool)) walk {
+	return along(partitions, func(p *tidemark.Partition) (int32, float64, bool) {
+		v, known := value(p)
+		return p.ID, v, known
+	})
 }
 
 func lag(p *tidemark.Partition) (float64, bool) {
@@ -80,39 +118,91 @@ func committed(p *tidemark.Partition) (float64, bool) {
 	return float64(p.Committed), p.Committed >= 0 && !p.Reason.Blinds()
 }
 
-// reading is one topic as one group reads it.
+// reading is one topic as one group reads it. What it says of all partitions
+// together is worked out in one pass: to go through a million of them takes longer
+// than to write what they say.
 type reading struct {
 	topic      string
 	partitions []tidemark.Partition
 	estimates  []tidemark.PartitionEstimate // of the same partitions, or none
 	total      tidemark.Total
+	commits    sum
+	worst      time.Duration // time lag
+	blurred    bool          // a partition that has a lag has no time lag
+	troubled   bool          // a partition has a state that is told
 }
 
-// readings cuts the group's partitions where the topic changes.
-func (g *reader) readings() []reading {
-	var all []reading
-	for from := 0; from < len(g.partitions); {
-		r := reading{topic: g.partitions[from].Topic, total: tidemark.Total{Complete: true}}
-		to := from
-		for ; to < len(g.partitions) && g.partitions[to].Topic == r.topic; to++ {
-			r.total.Add(g.partitions[to])
+// sum adds up what is known. It is no sum as soon as a part is missing.
+type sum struct {
+	records float64
+	some    bool
+	missing bool
+}
+
+// read takes the group's partitions, which come first, and returns the rest.
+func (g *reader) read(from []tidemark.Partition) (rest []tidemark.Partition) {
+	to := sort.Search(len(from), func(i int) bool { return from[i].Group > g.Name })
+	g.partitions, g.total.Complete = from[:to], true
+	estimates := g.estimates()
+	for i := 0; i < to; {
+		r := reading{topic: from[i].Topic, total: tidemark.Total{Complete: true}}
+		first := i
+		for ; i < to && from[i].Topic == r.topic; i++ {
+			r.add(&from[i])
+			if estimates != nil {
+				r.told(&from[i], &estimates[i])
+			}
 		}
-		r.partitions, r.estimates = g.partitions[from:to], g.estimates(from, to)
-		all, from = append(all, r), to
+		r.partitions = from[first:i]
+		if estimates != nil {
+			r.estimates = estimates[first:i]
+		}
+		g.topics = append(g.topics, r)
+		g.total.Join(r.total)
 	}
-	return all
+	g.total.Complete = g.total.Complete && !g.Reason.Blinds()
+	g.compatible = g.topics
+	return from[to:]
+}
+
+func (r *reading) add(p *tidemark.Partition) {
+	r.total.Add(*p)
+	switch at, known := committed(p); {
+	case known:
+		r.commits.records, r.commits.some = r.commits.records+at, true
+	case p.Committed != tidemark.Uncommitted || p.Reason.Blinds():
+		r.commits.missing = true
+	}
+}
+
+func (r *reading) told(p *tidemark.Partition, e *tidemark.PartitionEstimate) {
+	r.troubled = r.troubled || troubled(e)
+	if _, behind := p.Lag(); behind {
+		r.blurred = r.blurred || !e.TimeLag.Known
+		r.worst = max(r.worst, e.TimeLag.Value)
+	}
 }
 
 // readings yields no group whose commits were not seen: whatever stands there is old.
 func readings(now moment) iter.Seq2[*tidemark.Series, *reading] {
+	return topicsOf(now, func(g *reader) []reading { return g.topics })
+}
+
+// compatible yields the readings as kafka_exporter shows them.
+func compatible(now moment) iter.Seq2[*tidemark.Series, *reading] {
+	return topicsOf(now, func(g *reader) []reading { return g.compatible })
+}
+
+func topicsOf(now moment, chosen func(*reader) []reading) iter.Seq2[*tidemark.Series, *reading] {
 	return func(yield func(*tidemark.Series, *reading) bool) {
 		for series, g := range groups(now) {
-			if g.Reason.Blinds() {
+			if g.Reason.Blinds() || g.shown == PerGroup {
 				continue
 			}
-			for i := range g.topics {
-				series.Topic = g.topics[i].topic
-				if !yield(series, &g.topics[i]) {
+			topics := chosen(g)
+			for i := range topics {
+				series.Topic = topics[i].topic
+				if !yield(series, &topics[i]) {
 					return
 				}
 			}
@@ -120,12 +210,12 @@ func readings(now moment) iter.Seq2[*tidemark.Series, *reading] {
 	}
 }
 
-// estimates returns what was estimated for some of the group's partitions.
-func (g *reader) estimates(from, to int) []tidemark.PartitionEstimate {
+// estimates returns what was estimated for each of the group's partitions, or nil.
+func (g *reader) estimates() []tidemark.PartitionEstimate {
 	if g.estimate == nil || len(g.estimate.Partitions) != len(g.partitions) {
 		return nil
 	}
-	return g.estimate.Partitions[from:to]
+	return g.estimate.Partitions
 }
 
 func (r *reading) lag() (float64, bool) {
@@ -135,34 +225,12 @@ func (r *reading) lag() (float64, bool) {
 // committed adds up commits. Partitions never committed have none: they add
 // nothing, in particular no -1.
 func (r *reading) committed() (float64, bool) {
-	sum, some := 0.0, false
-	for i := range r.partitions {
-		switch value, known := committed(&r.partitions[i]); {
-		case known:
-			sum, some = sum+value, true
-		case r.partitions[i].Committed != tidemark.Uncommitted || r.partitions[i].Reason.Blinds():
-			return 0, false
-		}
-	}
-	return sum, some
+	return r.commits.records, r.commits.some && !r.commits.missing
 }
 
 // lagSeconds is the worst time lag, if that of every partition with a lag is known.
 func (r *reading) lagSeconds() (float64, bool) {
-	if !r.total.Complete || r.estimates == nil {
-		return 0, false
-	}
-	worst := time.Duration(0)
-	for i, p := range r.partitions {
-		if _, has := p.Lag(); !has {
-			continue
-		}
-		if !r.estimates[i].TimeLag.Known {
-			return 0, false
-		}
-		worst = max(worst, r.estimates[i].TimeLag.Value)
-	}
-	return worst.Seconds(), true
+	return r.worst.Seconds(), r.total.Complete && r.estimates != nil && !r.blurred
 }
 
 func estimates(now moment) iter.Seq2[*tidemark.Series, *tidemark.Estimate] {
@@ -180,13 +248,9 @@ func states(now moment) iter.Seq2[*tidemark.Series, float64] {
 	return func(yield func(*tidemark.Series, float64) bool) {
 		all := tidemark.States()
 		for series, g := range everyGroup(now) {
-			present := tidemark.Unknown
-			if g.estimate != nil && !g.stale {
-				present = g.estimate.State
-			}
 			for _, state := range all {
 				series.More[0] = tidemark.Label{Name: "state", Value: string(state)}
-				if !yield(series, truth(state == present)) {
+				if !yield(series, truth(state == g.state())) {
 					return
 				}
 			}
@@ -213,18 +277,21 @@ func drains(now moment) iter.Seq2[*tidemark.Series, float64] {
 	}
 }
 
-// partitionsOf yields the estimated partitions of the groups that are chosen.
-func partitionsOf(now moment, chosen func(*reader) bool) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
+// estimated yields the estimated partitions of the topics that are chosen.
+func estimated(now moment, chosen func(*reader, *reading) bool) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
 	return func(yield func(*tidemark.Series, *tidemark.PartitionEstimate) bool) {
 		for series, g := range groups(now) {
-			if g.estimate == nil || !chosen(g) {
-				continue
-			}
-			for i := range g.estimate.Partitions {
-				p := &g.estimate.Partitions[i]
-				series.Topic, series.Partition = p.Topic, tidemark.OrdinalOf(p.ID)
-				if !yield(series, p) {
-					return
+			for i := range g.topics {
+				r := &g.topics[i]
+				if g.shown != PerPartition || !chosen(g, r) {
+					continue
+				}
+				series.Topic = r.topic
+				for j := range r.estimates {
+					series.Partition = tidemark.OrdinalOf(r.estimates[j].ID)
+					if !yield(series, &r.estimates[j]) {
+						return
+					}
 				}
 			}
 		}
@@ -232,29 +299,31 @@ func partitionsOf(now moment, chosen func(*reader) bool) iter.Seq2[*tidemark.Ser
 }
 
 func watchedPartitions(now moment) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
-	return partitionsOf(now, func(g *reader) bool { return g.watched || g.behind() })
+	return estimated(now, func(g *reader, _ *reading) bool { return g.watched || g.behind() })
 }
 
-// troubledPartitions leaves out what is unknown for no reason of its own, as all
-// partitions are in the first looks: there the group's state says it once.
 func troubledPartitions(now moment) iter.Seq2[*tidemark.Series, *tidemark.PartitionEstimate] {
 	return func(yield func(*tidemark.Series, *tidemark.PartitionEstimate) bool) {
-		for series, p := range partitionsOf(now, func(*reader) bool { return true }) {
-			switch p.State {
-			case tidemark.Idle, tidemark.CaughtUp, tidemark.Draining:
-				continue
-			case tidemark.Unknown:
-				if p.Reason == tidemark.Fine {
-					continue
-				}
-			case tidemark.Steady, tidemark.Growing, tidemark.Stalled, tidemark.Stopped:
-			}
+		for series, p := range estimated(now, func(_ *reader, r *reading) bool { return r.troubled }) {
 			series.More = [3]tidemark.Label{{Name: "state", Value: string(p.State)}, {Name: "reason", Value: p.Reason.String()}}
-			if !yield(series, p) {
+			if troubled(p) && !yield(series, p) {
 				return
 			}
 		}
 	}
+}
+
+// troubled leaves out what is unknown for no reason of its own, as all partitions
+// are in the first looks: there the group's state says it once.
+func troubled(p *tidemark.PartitionEstimate) bool {
+	switch p.State {
+	case tidemark.Steady, tidemark.Growing, tidemark.Stalled, tidemark.Stopped:
+		return true
+	case tidemark.Unknown:
+		return p.Reason != tidemark.Fine
+	case tidemark.Idle, tidemark.CaughtUp, tidemark.Draining:
+	}
+	return false
 }
 
 // thresholds has a group that a pipeline names even when nobody has seen it, and

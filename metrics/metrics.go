@@ -13,7 +13,7 @@
 // everything about the content of that cluster is absent, also brokers and topics:
 // they may have changed since. What stays, because it says why the rest is gone:
 //
-//   - tidemark_look_age_seconds keeps growing,
+//   - tidemark_look_age_seconds and tidemark_group_age_seconds keep growing,
 //   - tidemark_gaps{reason="unreachable"} is 1: the cluster as a whole was not seen,
 //   - tidemark_broker_up is 0 for every broker known before,
 //   - tidemark_group_state is "unknown" and tidemark_group_complete 0 for every
@@ -55,7 +55,7 @@ type Family struct {
 // Families returns all families, in the order in which [Samples] yields them.
 func Families() []Family {
 	var families []Family
-	for _, row := range table() {
+	for _, row := range table(Compat{}) {
 		families = append(families, row.Family)
 	}
 	return families
@@ -64,12 +64,16 @@ func Families() []Family {
 // Samples yields every sample of a view, grouped by family, in table order.
 func Samples(v *tidemark.View) iter.Seq[tidemark.Sample] {
 	return func(yield func(tidemark.Sample) bool) {
-		now := momentOf(v)
-		for _, row := range table() {
-			for series, value := range row.walk(now) {
-				series.Name = row.Name
-				if !yield(tidemark.Sample{Series: *series, Value: value}) {
-					return
+		now := momentOf(v, Compat{}, Detail{})
+		for _, row := range table(Compat{}) {
+			for series, points := range row.walk(now) {
+				sample := tidemark.Sample{Series: *series}
+				sample.Name = row.Name
+				for _, p := range points {
+					sample.Partition, sample.Value = p.partition, p.value
+					if !yield(sample) {
+						return
+					}
 				}
 			}
 		}

@@ -5,8 +5,13 @@ import "github.com/aetherlink/tidemark"
 // row is a family and the walk that finds its series in a view.
 type row struct {
 	Family
-	walk walk
+	walk  walk
+	speak *dialect // nil: our own
 }
+
+// dialect is how somebody calls the labels that nearly all series have; an empty
+// name: it has no such label.
+type dialect struct{ cluster, group, topic, partition string }
 
 // The labels that families share. Every family has cluster: rules join on it.
 const (
@@ -16,18 +21,24 @@ const (
 	partition = "partition"
 )
 
-func table() []row {
+// table has our families and then those that are asked for under others' names.
+func table(c Compat) []row {
 	rows := clusterRows()
 	rows = append(rows, topicRows()...)
-	rows = append(rows, groupRows()...)
+	rows = append(rows, groupRows(c)...)
 	rows = append(rows, ownLagRows()...)
+	rows = append(rows, whoRows()...)
 	rows = append(rows, modelRows()...)
-	return append(rows, lookRows()...)
+	rows = append(rows, lookRows()...)
+	for _, name := range c.Names {
+		rows = append(rows, dialects()[name]()...)
+	}
+	return rows
 }
 
 // gauge is a family whose series carry the given labels beside cluster.
 func gauge(name, unit, help string, walk walk, labels ...string) row {
-	return row{Family{Name: name, Type: Gauge, Unit: unit, Help: help, Labels: append([]string{cluster}, labels...)}, walk}
+	return row{Family: Family{Name: name, Type: Gauge, Unit: unit, Help: help, Labels: append([]string{cluster}, labels...)}, walk: walk}
 }
 
 func counter(name, unit, help string, walk walk, labels ...string) row {
@@ -52,37 +63,46 @@ func topicRows() []row {
 		gauge("kafka_topic_partitions", "partitions", "Number of partitions for this Topic",
 			each(topics, func(t *tidemark.Topic) (float64, bool) { return float64(len(t.Partitions)), len(t.Partitions) > 0 }), topic),
 		gauge("kafka_topic_partition_current_offset", "records", "Current Offset of a Broker at Topic/Partition",
-			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.End), l.End >= 0 && !l.Reason.Blinds() }), topic, partition),
+			ofLog(end), topic, partition),
 		gauge("kafka_topic_partition_oldest_offset", "records", "Oldest Offset of a Broker at Topic/Partition",
-			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.Start), l.Start >= 0 && !l.Reason.Blinds() }), topic, partition),
+			ofLog(start), topic, partition),
 		gauge("kafka_topic_partition_leader", "", "Leader Broker ID of this Topic/Partition",
-			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.Leader), l.Leader >= 0 }), topic, partition),
+			ofLog(func(l *tidemark.Log) (float64, bool) { return float64(l.Leader), l.Leader >= 0 }), topic, partition),
 		gauge("kafka_topic_partition_replicas", "replicas", "Number of Replicas for this Topic/Partition",
-			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.Replicas), l.Replicas > 0 }), topic, partition),
+			ofLog(func(l *tidemark.Log) (float64, bool) { return float64(l.Replicas), l.Replicas > 0 }), topic, partition),
 		gauge("kafka_topic_partition_in_sync_replica", "replicas", "Number of In-Sync Replicas for this Topic/Partition",
-			each(logs, func(l *tidemark.Log) (float64, bool) { return float64(l.InSync), l.Replicas > 0 }), topic, partition),
+			ofLog(func(l *tidemark.Log) (float64, bool) { return float64(l.InSync), l.Replicas > 0 }), topic, partition),
 		gauge("kafka_topic_partition_leader_is_preferred", "", "1 if Topic/Partition is using the Preferred Broker",
-			each(logs, func(l *tidemark.Log) (float64, bool) {
+			ofLog(func(l *tidemark.Log) (float64, bool) {
 				return truth(l.Leader >= 0 && l.Leader == l.PreferredLeader), l.Replicas > 0
 			}), topic, partition),
 		gauge("kafka_topic_partition_under_replicated_partition", "", "1 if Topic/Partition is under Replicated",
-			each(logs, func(l *tidemark.Log) (float64, bool) { return truth(l.InSync < l.Replicas), l.Replicas > 0 }), topic, partition),
+			ofLog(func(l *tidemark.Log) (float64, bool) { return truth(l.InSync < l.Replicas), l.Replicas > 0 }), topic, partition),
 	}
 }
 
-func groupRows() []row {
+func groupRows(c Compat) []row {
+	commits, lags := committed, lag
+	if c.NoCommit {
+		commits, lags = orMinusOne(committed), orMinusOne(lag)
+	}
 	return []row{
 		gauge("kafka_consumergroup_current_offset", "records", "Current Offset of a ConsumerGroup at Topic/Partition",
-			each(partitions, committed), group, topic, partition),
+			ofPartition(commits), group, topic, partition),
 		gauge("kafka_consumergroup_current_offset_sum", "records", "Current Offset of a ConsumerGroup at Topic for all partitions",
-			each(readings, (*reading).committed), group, topic),
+			each(compatible, (*reading).committed), group, topic),
 		gauge("kafka_consumergroup_lag", "records", "Current Approximate Lag of a ConsumerGroup at Topic/Partition",
-			each(partitions, lag), group, topic, partition),
+			ofPartition(lags), group, topic, partition),
 		gauge("kafka_consumergroup_lag_sum", "records", "Current Approximate Lag of a ConsumerGroup at Topic for all partitions",
-			each(readings, (*reading).lag), group, topic),
+			each(compatible, (*reading).lag), group, topic),
 		gauge("kafka_consumergroup_members", "members", "Amount of members in a consumer group",
-			each(groups, func(g *reader) (float64, bool) { return float64(len(g.Members)), !g.Reason.Blinds() }), group),
+			each(groups, (*reader).members), group),
 	}
+}
+
+// lagSeconds is the time lag of whole groups.
+func lagSeconds() walk {
+	return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.TimeLag.Value.Seconds(), e.TimeLag.Known })
 }
 
 func ownLagRows() []row {
@@ -102,7 +122,7 @@ func ownLagRows() []row {
 		counter("tidemark_group_lost_records_total", "records", "Records that retention deleted before the group had read them, since the cluster is watched.",
 			each(groups, func(g *reader) (float64, bool) { return float64(g.Lost), !g.Reason.Blinds() }), group),
 		gauge("tidemark_group_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the group.",
-			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.TimeLag.Value.Seconds(), e.TimeLag.Known }), group),
+			lagSeconds(), group),
 		gauge("tidemark_group_topic_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the topic.",
 			each(readings, (*reading).lagSeconds), group, topic),
 		gauge("tidemark_group_lag_seconds_error", "seconds", "Give or take so much: half the width of the interval that tidemark_group_lag_seconds lies in.",
@@ -128,11 +148,11 @@ func modelRows() []row {
 		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return float64(of(e.Replicas)), e.Replicas.Known })
 	}
 	drain := gauge("tidemark_group_drain_seconds", "seconds", "When the lag will be gone, net of arrivals; absent unless the group is draining, caught up or idle.",
-		drains, group, "quantile")
+		each(drains, itself), group, "quantile")
 	drain.Type = Summary
 	return []row{
 		gauge("tidemark_group_state", "", "1 for the state that the group is in, 0 for the others.",
-			states, group, "state"),
+			each(states, itself), group, "state"),
 		gauge("tidemark_partition_state", "", "1 for the state of a partition that is not caught up, draining or idle; the reason says why.",
 			each(troubledPartitions, always), group, topic, partition, "state", "reason"),
 		gauge("tidemark_group_arrivals_per_second", "records per second", "Records appended to what the group reads.",
@@ -153,21 +173,23 @@ func modelRows() []row {
 		gauge("tidemark_group_partitions_needed", "partitions", "Partitions without which tidemark_group_replicas_needed members could not all work.",
 			modelled(func(r tidemark.Replicas) int { return r.PartitionsNeeded }), group),
 		gauge("tidemark_pipeline_threshold", "", "A limit that the configuration sets for a pipeline: lag_records, drain and time_lag in seconds, skew, members_min.",
-			thresholds, group, "pipeline", "threshold"),
+			each(thresholds, itself), group, "pipeline", "threshold"),
 	}
 }
 
 func lookRows() []row {
 	return []row{
+		gauge("tidemark_page_hidden_partitions", "partitions", "Partitions of groups that this page does not show one by one, because it was told to limit its details; sums have them all.",
+			each(clusters, func(l *look) (float64, bool) { return float64(l.hidden), l.hidden >= 0 })),
 		gauge("tidemark_look_age_seconds", "seconds", "How old the latest look is that saw anything of the cluster.",
 			each(everyCluster, (*look).age)),
 		gauge("tidemark_look_duration_seconds", "seconds", "How long the latest look took.",
 			each(clusters, func(l *look) (float64, bool) { return l.Snapshot.Ended.Sub(l.Snapshot.Began).Seconds(), true })),
 		counter("tidemark_kafka_requests_total", "requests", "Requests sent to the cluster since it is watched, by API.",
-			requests, "api"),
+			each(requests, itself), "api"),
 		gauge("tidemark_gaps", "gaps", "Things that the latest look did not see, by reason.",
-			gaps, "reason"),
+			each(gaps, itself), "reason"),
 		gauge("tidemark_broker_up", "", "1 if the broker answered in the latest look, else 0.",
-			brokersUp, "broker"),
+			each(brokersUp, itself), "broker"),
 	}
 }

@@ -10,23 +10,55 @@ import (
 	"github.com/aetherlink/tidemark"
 )
 
-// walk yields the series of one family, without its name. A million of them is an
-// everyday size, and a series is large: the walks of a family share one, which is
-// good until the next step.
-type walk func(moment) iter.Seq2[*tidemark.Series, float64]
+// walk yields the series of one family, without its name, and the samples that
+// differ in nothing but the partition together. A million of them is an everyday
+// size: series and samples are good until the next step only.
+type walk func(moment) iter.Seq2[*tidemark.Series, []point]
+
+// point is one sample of a series, or of one partition of it.
+type point struct {
+	partition tidemark.Ordinal
+	value     float64
+}
 
 // each is the walk over things that have one value each, if it is known.
 func each[T any](things func(moment) iter.Seq2[*tidemark.Series, T], value func(T) (float64, bool)) walk {
-	return func(now moment) iter.Seq2[*tidemark.Series, float64] {
-		return func(yield func(*tidemark.Series, float64) bool) {
+	return func(now moment) iter.Seq2[*tidemark.Series, []point] {
+		return func(yield func(*tidemark.Series, []point) bool) {
+			one := make([]point, 1)
 			for series, thing := range things(now) {
-				if v, known := value(thing); known && !yield(series, v) {
+				v, known := value(thing)
+				one[0] = point{series.Partition, v}
+				if known && !yield(series, one) {
 					return
 				}
 			}
 		}
 	}
 }
+
+// along is the walk over partitions that stand side by side: what they have in
+// common is worked out once for all of them.
+func along[T any](runs func(moment) iter.Seq2[*tidemark.Series, []T], value func(*T) (id int32, v float64, known bool)) walk {
+	return func(now moment) iter.Seq2[*tidemark.Series, []point] {
+		return func(yield func(*tidemark.Series, []point) bool) {
+			var points []point
+			for series, run := range runs(now) {
+				points = points[:0]
+				for i := range run {
+					if id, v, known := value(&run[i]); known {
+						points = append(points, point{tidemark.OrdinalOf(id), v})
+					}
+				}
+				if len(points) > 0 && !yield(series, points) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func itself(value float64) (float64, bool) { return value, true }
 
 func always[T any](T) (float64, bool) { return 1, true }
 
@@ -49,17 +81,8 @@ type look struct {
 	at     time.Time
 	stale  bool
 	groups []reader
-}
-
-// reader is a consumer group of a look.
-type reader struct {
-	*tidemark.Group
-	stale      bool
-	watched    bool // a pipeline names it
-	partitions []tidemark.Partition
-	topics     []reading
-	total      tidemark.Total
-	estimate   *tidemark.Estimate // nil: there is none
+	held   map[string]*tidemark.Topic // topics on which a transaction is open
+	hidden int                        // partitions of groups that are not shown one by one; -1: nobody asked for less than all
 }
 
 // pipeline is a configured pipeline and the names of the groups that it means.
@@ -68,13 +91,16 @@ type pipeline struct {
 	names *regexp.Regexp
 }
 
-func momentOf(v *tidemark.View) moment {
+func momentOf(v *tidemark.View, c Compat, d Detail) moment {
 	var now moment
 	for _, p := range v.Pipelines {
 		now.pipelines = append(now.pipelines, pipeline{p, p.Names()})
 	}
 	for _, o := range v.Observations {
-		now.looks = append(now.looks, lookOf(o, v.At, now.pipelines))
+		l := lookOf(o, v.At, now.pipelines)
+		c.apply(&l)
+		d.apply(&l)
+		now.looks = append(now.looks, l)
 	}
 	return now
 }
@@ -86,22 +112,26 @@ func (p pipeline) means(cluster, group string) bool {
 }
 
 func lookOf(o tidemark.Observation, at time.Time, pipelines []pipeline) look {
-	l := look{Observation: o, at: at, stale: o.Failed != nil || o.Snapshot == nil}
+	l := look{Observation: o, at: at, stale: o.Failed != nil || o.Snapshot == nil, hidden: -1}
 	if o.Snapshot == nil {
 		return l
 	}
+	l.held = held(o.Snapshot.Topics)
 	l.groups = make([]reader, len(o.Snapshot.Groups))
+	rest := o.Snapshot.Partitions // both are sorted by group: one pass finds everybody's
 	for i := range l.groups {
 		g := &o.Snapshot.Groups[i]
 		r := reader{
-			Group:      g,
-			stale:      l.stale,
-			watched:    slices.ContainsFunc(pipelines, func(p pipeline) bool { return p.means(o.Cluster, g.Name) }),
-			partitions: o.Snapshot.Of(g.Name),
-			total:      o.Snapshot.Total(*g),
-			estimate:   estimateOf(o.Estimates, i, g.Name),
+			Group:    g,
+			at:       at,
+			stale:    l.stale,
+			watched:  slices.ContainsFunc(pipelines, func(p pipeline) bool { return p.means(o.Cluster, g.Name) }),
+			estimate: estimateOf(o.Estimates, i, g.Name),
 		}
-		r.topics = r.readings()
+		for len(rest) > 0 && rest[0].Group < g.Name {
+			rest = rest[1:]
+		}
+		rest = r.read(rest)
 		l.groups[i] = r
 	}
 	return l
@@ -248,15 +278,29 @@ func topics(now moment) iter.Seq2[*tidemark.Series, *tidemark.Topic] {
 	}
 }
 
-func logs(now moment) iter.Seq2[*tidemark.Series, *tidemark.Log] {
-	return func(yield func(*tidemark.Series, *tidemark.Log) bool) {
+// logs yields the partitions of a topic together.
+func logs(now moment) iter.Seq2[*tidemark.Series, []tidemark.Log] {
+	return func(yield func(*tidemark.Series, []tidemark.Log) bool) {
 		for series, t := range topics(now) {
-			for i := range t.Partitions {
-				series.Partition = tidemark.OrdinalOf(t.Partitions[i].ID)
-				if !yield(series, &t.Partitions[i]) {
-					return
-				}
+			if !yield(series, t.Partitions) {
+				return
 			}
 		}
 	}
+}
+
+func start(l *tidemark.Log) (float64, bool) {
+	return float64(l.Start), l.Start >= 0 && !l.Reason.Blinds()
+}
+
+func end(l *tidemark.Log) (float64, bool) {
+	return float64(l.End), l.End >= 0 && !l.Reason.Blinds()
+}
+
+// ofLog is the value of one partition of a topic.
+func ofLog(value func(*tidemark.Log) (float64, bool)) walk {
+	return along(logs, func(l *tidemark.Log) (int32, float64, bool) {
+		v, known := value(l)
+		return l.ID, v, known
+	})
 }
