@@ -22,10 +22,7 @@ type Ahead struct {
 
 // Breach is how long until a threshold of the group's pipeline is passed. Without a
 // threshold it is not known.
-type Breach struct {
-	Lag     Ahead
-	TimeLag Ahead
-}
+type Breach struct{ Lag, TimeLag Ahead }
 
 // Reserve is what the present replicas could bear beyond what arrives now.
 type Reserve struct {

@@ -39,17 +39,21 @@ type topic struct {
 	id      [16]byte
 	seen    time.Time     // the latest look that had it
 	logs    []log         // by partition id; those ids are dense
-	probed  bool          // some of logs have a past
+	probed  bool          // answers to probes count, or would
 	checked bool          // its records' own times are those of their arrival, or off by skew
 	untimed bool          // they are not: nothing is made of them
 	skew    time.Duration // at most so much, beyond what looks leave open
 }
 
-// log is where one partition ended over time, and before we looked.
+// log is where one partition ended over time, and before we looked, and where it
+// begins.
 type log struct {
 	epoch int32
 	line  line
 	past  past
+	begun bool // start is known
+	start int64
+	cuts  []cut // oldest first
 }
 
 // New returns an empty history.
@@ -85,7 +89,9 @@ func (h *History) observe(seen *tidemark.Topic, at time.Time) {
 	t.seen = at
 	for i := range seen.Partitions {
 		if l := &seen.Partitions[i]; l.End >= 0 && !l.Reason.Blinds() {
-			t.of(l.ID).observe(l, h.window)
+			kept := t.of(l.ID)
+			kept.observe(l, h.window)
+			t.cutAt(kept, l.Start, l.At.UnixMilli())
 		}
 	}
 }
@@ -103,10 +109,18 @@ func (t *topic) of(id int32) *log {
 // them (lag.md section 4, item 7).
 func (l *log) observe(seen *tidemark.Log, window time.Duration) {
 	if seen.LeaderEpoch < l.epoch || seen.End < l.line.end() {
-		l.line, l.past = nil, past{}
+		l.line, l.past, l.begun, l.cuts = nil, past{}, false, nil
 	}
 	l.epoch = seen.LeaderEpoch
 	l.line = l.line.add(seen.At.UnixMilli(), seen.End, window.Milliseconds())
+}
+
+// EventTime says that a topic's records carry times that are not those of their
+// arrival: of the events they tell about, or of clocks more than a minute off. Their
+// time lag is that of their stay in the log, as far as looks saw them come.
+func (h *History) EventTime(topic string) bool {
+	t := h.topics[topic]
+	return t != nil && t.untimed
 }
 
 // TimeLag returns how long the oldest record that a group can still read has been
@@ -115,7 +129,8 @@ func (l *log) observe(seen *tidemark.Log, window time.Duration) {
 // The record came between two looks: after the last one that saw the log end at or
 // before the commit, before the first one that saw it end beyond. Value is where a
 // steady producer would have put it; Error is half the time between. With looks 15 s
-// apart that is 7.5 s, at no request more (lag.md section 4, items 1 and 2).
+// apart that is 7.5 s, at no request more; up to twice that where records come in
+// bursts (lag.md section 4, items 1 and 2).
 //
 // Of a record from before the first look, the answers to probes say when it came
 // ([History.Wants]); until there are any, or when a topic's records tell no honest
@@ -150,15 +165,15 @@ func (h *History) TimeLag(p tidemark.Partition, at time.Time) tidemark.TimeLag {
 // them by what probes told. The latter is the producers' time, which may be off
 // by what a check found.
 func (t *topic) when(l *log, offset int64, now point) (arrived, either float64, known bool) {
-	from, to, known := l.line.around(offset, now)
+	p, known := l.line.around(offset, now)
 	skew := time.Duration(0)
 	if !known && l.predates(offset) && !t.untimed {
-		from, to, known = l.past.line.around(offset, l.line[0])
+		p, known = l.past.line.around(offset, l.line[0])
 		skew = t.skew
 	}
 	if !known {
 		return 0, 0, false
 	}
-	arrived, either = from.when(to, offset)
+	arrived, either = p.when(offset)
 	return arrived, either + float64(skew.Milliseconds()), true
 }

@@ -84,23 +84,23 @@ func (l line) within(times float64, now int64) line {
 	last := len(l) - exact
 	kept := append(make(line, 0, most), l[0])
 	for from := 0; from < last; {
-		to, piece := from+1, l[from+1]
+		to, end := from+1, l[from+1]
 		for to < last {
-			longer := l.piece(from, to+1)
+			longer := l.joined(from, to+1)
 			if float64(longer.off) > times*max(1000, float64(now-longer.at)/100) {
 				break
 			}
-			to, piece = to+1, longer
+			to, end = to+1, longer
 		}
-		kept, from = append(kept, piece), to
+		kept, from = append(kept, end), to
 	}
 	return append(kept, l[last+1:]...)
 }
 
-// piece returns the point at to, as the end of one straight piece that begins at
+// joined returns the point at to, as the end of one straight piece that begins at
 // from. A look left out long ago is off from the old piece that it lay on, and the
 // ends of that are off from the new one: at worst, both add up.
-func (l line) piece(from, to int) point {
+func (l line) joined(from, to int) point {
 	whole := point{at: l[to].at, end: l[to].end}
 	before := 0.0
 	for k := from + 1; k <= to; k++ {
@@ -130,29 +130,52 @@ func long(ms uint32) float64 {
 	return float64(ms)
 }
 
-// around returns the piece in which the record at an offset came. now is the look
-// that asks; the line may not have it yet.
-func (l line) around(offset int64, now point) (from, to point, known bool) {
-	if len(l) == 0 || offset < l[0].end {
-		return point{}, point{}, false
-	}
-	k := sort.Search(len(l), func(k int) bool { return l[k].end > offset })
-	from, to = l[k-1], now
-	if k < len(l) {
-		to = l[k]
-	} else {
-		to.apart = short(max(0, now.at-from.at))
-	}
-	return from, to, true
+// piece is the part of a line in which some record came. uneven says that the pieces
+// beside it tell of another rate: then within this one records may have come together.
+type piece struct {
+	from, to point
+	uneven   bool
 }
 
-// when returns when the record at an offset came, in the piece from p to q, and by
-// how much that may be off to either side.
-func (p point) when(q point, offset int64) (arrived, either float64) {
+// around returns the piece in which the record at an offset came. now is the look
+// that asks; the line may not have it yet.
+func (l line) around(offset int64, now point) (p piece, known bool) {
+	if len(l) == 0 || offset < l[0].end {
+		return piece{}, false
+	}
+	k := sort.Search(len(l), func(k int) bool { return l[k].end > offset })
+	p = piece{from: l[k-1], to: now}
+	if k < len(l) {
+		p.to = l[k]
+	} else {
+		p.to.apart = short(max(0, now.at-p.from.at))
+	}
+	p.uneven = k > 1 && p.differs(l[k-2], l[k-1]) || k+1 < len(l) && p.differs(l[k], l[k+1])
+	return p, true
+}
+
+// differs says that a piece beside p tells of less than half its rate, or twice.
+func (p *piece) differs(from, to point) bool {
+	mine, theirs := p.from.rate(p.to), from.rate(to)
+	return theirs < mine/2 || theirs > mine*2
+}
+
+// rate returns how many records came per millisecond between two points.
+func (p point) rate(q point) float64 {
+	return float64(q.end-p.end) / float64(max(1, q.at-p.at))
+}
+
+// when returns when the record at an offset came, and by how much that may be off:
+// half the time in which it can have come, where records came evenly; else as far as
+// the far end of it.
+func (p piece) when(offset int64) (arrived, either float64) {
 	// The middle of the record: one record in 15 s came after 7.5 s, give or take.
-	arrived = p.until(q, float64(offset)+0.5)
-	around := long(q.apart) + long(q.off)
-	earliest, latest := max(float64(p.at), arrived-around), min(float64(q.at), arrived+around)
+	arrived = p.from.until(p.to, float64(offset)+0.5)
+	around := long(p.to.apart) + long(p.to.off)
+	earliest, latest := max(float64(p.from.at), arrived-around), min(float64(p.to.at), arrived+around)
+	if p.uneven {
+		return arrived, max(0, arrived-earliest, latest-arrived)
+	}
 	return arrived, max(0, latest-earliest) / 2
 }
 

@@ -28,6 +28,8 @@ const (
 	// honest is by how much the clocks of producers and ours may differ. Records
 	// further off carry a time of their own, of the event they tell about, say.
 	honest = time.Minute
+	// unwatched is for how long nobody has looked before it is worth to ask.
+	unwatched = 2 * time.Minute
 )
 
 // past is what probes told about a log before the first look at it: as if
@@ -55,8 +57,14 @@ func (h *History) Wants(s *tidemark.Snapshot) []Probe {
 		if t == nil || t.untimed || !known || records == 0 || int(p.ID) >= len(t.logs) {
 			continue
 		}
-		if l, next := &t.logs[p.ID], max(p.Committed, p.LogStart); l.predates(next) {
-			w.add(p, l, next)
+		l, next := &t.logs[p.ID], max(p.Committed, p.LogStart)
+		if l.predates(next) {
+			w.add(p, l, l.guess(next, w.at))
+		} else if g := l.missed(next, w.at); g.need > 1 {
+			t.probed = true
+			if t.checked && t.skew == 0 {
+				w.add(p, l, g)
+			}
 		}
 	}
 	for i := range s.Topics {
@@ -75,22 +83,21 @@ type wishes struct {
 	of     map[*log]int // where a log's probe is in probes
 }
 
-// add asks about the record at an offset, unless the same log is asked about one
-// that is less well known.
-func (w *wishes) add(p *tidemark.Partition, l *log, offset int64) {
-	since, need := l.guess(offset, w.at)
-	if need <= 1 {
+// add asks what a guess is about, unless the same log is asked about a record that
+// is less well known.
+func (w *wishes) add(p *tidemark.Partition, l *log, g guess) {
+	if g.need <= 1 {
 		return
 	}
 	i, found := w.of[l]
 	switch {
-	case found && w.need[i] >= need:
+	case found && w.need[i] >= g.need:
 	case found:
-		w.probes[i].Since, w.need[i] = time.UnixMilli(since), need
+		w.probes[i].Since, w.need[i] = time.UnixMilli(g.since), g.need
 	case len(w.probes) < probesPerLook:
 		w.of[l] = len(w.probes)
-		w.probes = append(w.probes, Probe{p.Topic, p.ID, time.UnixMilli(since)})
-		w.need = append(w.need, need)
+		w.probes = append(w.probes, Probe{p.Topic, p.ID, time.UnixMilli(g.since)})
+		w.need = append(w.need, g.need)
 	}
 }
 
@@ -129,34 +136,55 @@ func (l *log) predates(offset int64) bool {
 // enough is the error that needs no more probing: 2 % of the age.
 func enough(age float64) float64 { return max(1000, age/50) }
 
+// guess is the time to ask for, and by how many times the error is too large.
+type guess struct {
+	since int64
+	need  float64
+}
+
+// guess returns what to ask about a record from before the first look.
+func (l *log) guess(offset, now int64) guess {
+	if len(l.past.line) == 0 {
+		return guess{since: 0, need: 2}
+	}
+	p, known := l.past.line.around(offset, l.line[0])
+	if !known {
+		return guess{}
+	}
+	return p.guess(offset, now, l.past.asked%2 == 1)
+}
+
+// missed returns what to ask about a record that came while nobody looked, for
+// several looks in a row: between two looks that is not worth it.
+func (l *log) missed(offset, now int64) guess {
+	p, known := l.line.around(offset, point{})
+	if !known || p.to.at == 0 || long(p.to.apart) < unwatched.Seconds()*1000 {
+		return guess{}
+	}
+	return p.guess(offset, now, l.past.asked%2 == 1)
+}
+
 // guess returns the time to ask for, so that the answer tells most about when the
-// record at an offset came, and by how many times the error is larger than enough.
+// record at an offset came.
 //
 // The straight line through what is known is the best guess of that time. But an
 // answer on one side of it leaves the other as far away as it was: where one side
 // is far, the question is beyond the guess by as much as the near one is away, to
 // have the record between two near ones. Bursts can fool any straight line; every
 // second question halves the age instead, on a scale of orders of magnitude.
-func (l *log) guess(offset, now int64) (since int64, need float64) {
-	if len(l.past.line) == 0 {
-		return 0, 2
-	}
-	from, to, known := l.past.line.around(offset, l.line[0])
-	if !known {
-		return 0, 0
-	}
-	at, either := from.when(to, offset)
+func (p piece) guess(offset, now int64, halve bool) guess {
+	at, either := p.when(offset)
 	near := enough(float64(now) - at)
-	before, after := at-float64(from.at), float64(to.at)-at
+	before, after := at-float64(p.from.at), float64(p.to.at)-at
 	switch {
-	case l.past.asked%2 == 1:
-		at = halfway(float64(from.at), float64(to.at), float64(now))
+	case halve:
+		at = halfway(float64(p.from.at), float64(p.to.at), float64(now))
 	case before > 4*after:
 		at -= max(after, near)
 	case after > 4*before:
 		at += max(before, near)
 	}
-	return min(max(int64(at), from.at+1), to.at-1), either / near
+	return guess{since: min(max(int64(at), p.from.at+1), p.to.at-1), need: either / near}
 }
 
 // halfway is the time whose age is the geometric mean of those of two times.
@@ -171,13 +199,27 @@ func (h *History) Learn(anchors []Anchor) {
 		if t == nil || int(a.Partition) >= len(t.logs) || len(t.logs[a.Partition].line) == 0 {
 			continue
 		}
-		l := &t.logs[a.Partition]
-		if a.Since.UnixMilli() > l.line[0].at {
+		switch l := &t.logs[a.Partition]; {
+		case a.Since.UnixMilli() <= l.line[0].at:
+			t.probed = true
+			t.untimed = t.untimed || !l.learn(a)
+		case t.checked:
+			l.fill(a)
+		default:
 			t.compare(l, a)
-			continue
 		}
-		t.probed = true
-		t.untimed = t.untimed || !l.learn(a)
+	}
+}
+
+// fill takes up an answer about a time in which nobody looked.
+func (l *log) fill(a Anchor) {
+	l.past.asked++
+	since, at := a.Since.UnixMilli(), a.At.UnixMilli()
+	if last := l.line[len(l.line)-1]; a.Offset >= l.line[0].end && a.Offset < last.end && at >= since && at <= last.at {
+		l.line = l.line.insert(point{at: since, end: a.Offset}, point{at: at, end: a.Offset}, point{at: at, end: a.Offset + 1})
+	}
+	if len(l.line) > most {
+		l.line = l.line.thinned(l.line[len(l.line)-1].at)
 	}
 }
 
@@ -215,12 +257,12 @@ func (t *topic) compare(l *log, a Anchor) {
 		t.untimed = true // it was there before the time that it tells; or all times are old
 		return
 	}
-	from, to, known := l.line.around(a.Offset, l.line[len(l.line)-1])
-	if !known || to.end <= a.Offset {
+	p, known := l.line.around(a.Offset, l.line[len(l.line)-1])
+	if !known || p.to.end <= a.Offset {
 		t.checked = false // it came after the look: the next one can tell
 		return
 	}
-	arrived, either := from.when(to, a.Offset)
+	arrived, either := p.when(a.Offset)
 	apart := max(0, math.Abs(arrived-float64(a.At.UnixMilli()))-either)
 	t.skew = time.Duration(apart) * time.Millisecond
 	t.untimed = t.skew > honest

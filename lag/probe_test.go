@@ -201,6 +201,9 @@ func TestTopicWhoseRecordsTellOfOtherTimesIsNotBelieved(t *testing.T) {
 			if l.probes > asked {
 				t.Error("it is still asked")
 			}
+			if !l.history.EventTime("orders") {
+				t.Error("the topic is not said to have times of its own")
+			}
 			within(t, l.see(b.end(l.after - 2*time.Minute))[0], 2*time.Minute, tick/2)
 		})
 	}
