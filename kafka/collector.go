@@ -41,6 +41,7 @@ type Collector struct {
 
 	cluster cluster
 	groups  map[string]*group // by name
+	looks   int               // so far
 }
 
 // Open returns a collector. The cluster need not be up yet.
@@ -84,6 +85,7 @@ func (c *Collector) Close() { c.client.Close() }
 // A look takes five round trips, and the deadline more when a broker hangs.
 func (c *Collector) Snapshot(ctx context.Context) (*tidemark.Snapshot, error) {
 	l := &look{Collector: c, began: time.Now()}
+	c.looks++
 	if l.began.Sub(c.cluster.at) >= keepMetadata || c.cluster.stale {
 		l.refresh(ctx)
 	}
@@ -104,6 +106,8 @@ func (c *Collector) Snapshot(ctx context.Context) (*tidemark.Snapshot, error) {
 	l.forgetGroups()
 	l.resolve(ctx, l.unknownTopics())
 	l.readLogs(ctx)
+	l.confirmCuts(ctx)
+	l.readConfigs(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cluster %q: look: %w", c.name, err)
 	}

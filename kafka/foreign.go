@@ -70,9 +70,7 @@ func (l *look) claimForeign(f Foreign) *group {
 func (g *group) stand(positions []tidemark.Position, l *look) {
 	for _, r := range g.reads {
 		r.committed = false
-		for i := range r.offsets {
-			r.offsets[i] = tidemark.Uncommitted
-		}
+		r.clear()
 	}
 	for _, p := range positions {
 		name := nameOf(p.Topic)

@@ -38,32 +38,10 @@ type group struct {
 	unheard, unmet tidemark.Reason // why commits, or members, are not from this look
 	failed         error           // why, if a broker said so
 	refused        bool            // who was asked for commits said that somebody else has them
+	hidden         bool            // it reads topics that we may not see: the commits we are told are not all
 	rival          int32           // another broker that lists it in this look; -1: none
+	rest           rest
 	reads          []*reading
-}
-
-// reading is a topic that a group has committed on or owns partitions of.
-type reading struct {
-	topic     string
-	born      [16]byte // the topic's id when these commits were first sensible
-	offsets   []int64  // by partition id; those beyond are Uncommitted
-	lost      losses
-	left      []int64 // how many records are left, where a coordinator tells that (share groups)
-	committed bool
-	owned     bool
-	beyond    bool            // commits were beyond the end in the last look
-	reason    tidemark.Reason // why offsets are not from this look
-}
-
-// partition makes room for a partition. ok is false for numbers that cannot be.
-func (r *reading) partition(id int32) (ok bool) {
-	if id < 0 || id >= maxPartition {
-		return false
-	}
-	for int(id) >= len(r.offsets) {
-		r.offsets = append(r.offsets, tidemark.Uncommitted)
-	}
-	return true
 }
 
 func (g *group) reading(topic string) *reading {
@@ -145,7 +123,7 @@ func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 	defer l.mu.Unlock()
 	g := l.groups[name]
 	if g == nil || g.Type == foreign { // a group of the cluster goes before a reader from elsewhere
-		g = &group{told: told.Group}
+		g = &group{told: told.Group, rest: rest{turn: len(l.groups)}}
 		g.Name = name
 		l.groups[name] = g
 	}
@@ -154,26 +132,28 @@ func (l *look) claim(told *kmsg.ListGroupsResponseGroup, broker int32) *group {
 		return nil
 	}
 	g.listedIn, g.listedAt = l, l.began
-	g.failed, g.refused, g.rival = nil, false, -1
+	g.failed, g.refused, g.hidden, g.rival = nil, false, false, -1
+	kept := g.rests(l, broker, told.GroupState)
 	g.Coordinator = broker
 	g.Type = cmp.Or(strings.ToLower(told.GroupType), classic)
 	g.Phase = told.GroupState
 	g.unheard, g.unmet = tidemark.Unreachable, tidemark.Unreachable // until told
+	if kept {
+		g.unheard = tidemark.Fine
+	}
 	return g
 }
 
-// readPositions reads how far the groups are. Share groups keep that elsewhere.
+// readPositions reads how far the groups are, but for those at rest. Share groups
+// keep that elsewhere.
 func (l *look) readPositions(ctx context.Context, b *broker, groups []*group) {
-	shares := slices.IndexFunc(groups, func(g *group) bool { return g.Type == share })
-	if shares < 0 {
-		l.readCommits(ctx, b, groups)
-		return
-	}
 	var committing, sharing []*group
 	for _, g := range groups {
-		if g.Type == share {
+		switch {
+		case g.unheard == tidemark.Fine:
+		case g.Type == share:
 			sharing = append(sharing, g)
-		} else {
+		default:
 			committing = append(committing, g)
 		}
 	}
@@ -268,6 +248,7 @@ func oneGroup(told *kmsg.OffsetFetchResponse) *kmsg.OffsetFetchResponseGroup {
 // hearCommits takes up a coordinator's answer about one group. On an error the
 // commits stay as last seen, and the group says why.
 func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
+	before, moved := g.At, false
 	if !l.heard(g, told.ErrorCode) {
 		return
 	}
@@ -277,7 +258,10 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 		if !l.choose.topics.chooses(name) {
 			continue
 		}
-		g.reading(name).hear(t.Partitions)
+		moved = g.reading(name).hear(t.Partitions) || moved
+	}
+	if moved && !before.IsZero() {
+		g.Moved = g.At
 	}
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
 }
@@ -306,32 +290,8 @@ func (l *look) stillReads(r *reading) bool {
 	if r.committed || t != nil && t.denied {
 		return true
 	}
-	for i := range r.offsets { // owned only: what was committed before has expired
-		r.offsets[i] = tidemark.Uncommitted
-	}
+	r.clear() // owned only: what was committed before has expired
 	return r.owned
-}
-
-func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
-	r.reason = tidemark.Fine
-	for i := range r.offsets {
-		r.offsets[i] = tidemark.Uncommitted
-	}
-	for i := range told {
-		p := &told[i]
-		if p.ErrorCode != 0 {
-			r.committed, r.reason = true, reasonOf(kerr.ErrorForCode(p.ErrorCode))
-			if r.partition(p.Partition) {
-				r.offsets[p.Partition] = tidemark.Unseen
-			}
-			continue
-		}
-		if p.Offset < 0 || !r.partition(p.Partition) {
-			continue
-		}
-		r.committed = true
-		r.offsets[p.Partition] = p.Offset
-	}
 }
 
 // forgetGroups drops the groups that are no longer ours, and those that are gone: nobody lists them, everybody was

@@ -1,7 +1,9 @@
 package kafka_test
 
 import (
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -134,15 +136,19 @@ func TestLiveMembersAreSeen(t *testing.T) {
 func TestNamesAreTakenAsTheyCome(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("orders", 10)
-		names := []string{`odd"\`, "new\nline", "a\xff", "a\xfe"}
+		long := strings.Repeat("x", 10_000)
+		names := []string{`odd"\`, "new\nline", "a\xff", "a\xfe", "<script>", long + "a", long + "b"}
 		for _, name := range names {
 			w.commit(name, "orders", 7, 7, 7, 7)
 		}
 
 		s := look(t, w.collector())
 
-		check(t, "groups", len(s.Groups), 4)
+		check(t, "groups", len(s.Groups), 7)
 		for _, g := range s.Groups {
+			if !utf8.ValidString(g.Name) || len(g.Name) > 1100 {
+				t.Errorf("name %.100q of %d bytes", g.Name, len(g.Name))
+			}
 			check(t, g.Name, lags(s, g.Name), "3 3 3 3")
 		}
 	})

@@ -228,6 +228,8 @@ func (l *look) described(g *group, code int16) bool {
 		if elsewhere(err) {
 			l.moved.Store(true)
 		}
+		// The commits on such topics are left out of what we are told, without a word.
+		g.hidden = errors.Is(err, kerr.TopicAuthorizationFailed)
 		g.unmet, g.failed = reasonOf(err), fmt.Errorf("members: %w", err)
 	}
 	return false

@@ -23,9 +23,13 @@ func (l *look) snapshot() *tidemark.Snapshot {
 		if g.failed != nil {
 			l.gap(cmp.Or(g.unheard, g.unmet), g.failed, "group %s", g.Name)
 		}
+		attended := g.attended()
 		for _, r := range g.reads {
 			from := len(s.Partitions)
 			s.Partitions = l.join(s.Partitions, g, r)
+			if attended && !r.owned {
+				unsubscribed(s.Partitions[from:])
+			}
 			g.Lost += r.lost.count(s.Partitions[from:])
 		}
 		s.Groups[len(s.Groups)-1].Lost = g.Lost
@@ -66,7 +70,10 @@ func (l *look) topicsSeen() []tidemark.Topic {
 			log.Reason = t.logs[i].reason()
 			all = append(all, log)
 		}
-		topics = append(topics, tidemark.Topic{Name: t.name, ID: t.id, Partitions: all[from:len(all):len(all)]})
+		topics = append(topics, tidemark.Topic{
+			Name: t.name, ID: t.id, Partitions: all[from:len(all):len(all)],
+			Retention: t.keeps.retention, Compacted: t.keeps.compacted,
+		})
 		if t.failed != nil {
 			l.gap(reasonOf(t.failed), t.failed, "end offsets of topic %s", t.name)
 		}
@@ -77,7 +84,10 @@ func (l *look) topicsSeen() []tidemark.Topic {
 // seen is the group as snapshots have it.
 func (g *group) seen() tidemark.Group {
 	out := g.Group
-	out.Reason = cmp.Or(g.unheard, g.unmet)
+	out.Reason, out.Unmet = g.unheard, g.unmet
+	if g.hidden {
+		out.Reason = cmp.Or(g.unheard, tidemark.Denied)
+	}
 	return out
 }
 
@@ -123,6 +133,9 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 		if i < len(r.offsets) {
 			p.Committed = r.offsets[i]
 		}
+		if p.Committed <= log.End {
+			p.LogEnd = log.endAt(g.At, p.Committed)
+		}
 		if p.Committed == tidemark.Uncommitted && blind != tidemark.Fine {
 			p.Committed = tidemark.Unseen // it may have been committed since
 		}
@@ -135,6 +148,20 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 		to = r.unseen(to, g.Name, t.name, len(t.logs), tidemark.Denied)
 	}
 	return to
+}
+
+// attended says whether we know what the group's members own, and that it is anything.
+func (g *group) attended() bool {
+	return g.unmet == tidemark.Fine && !g.Rebalancing() && slices.ContainsFunc(g.reads, func(r *reading) bool { return r.owned })
+}
+
+// unsubscribed marks what was committed once and nobody of the group reads any more.
+func unsubscribed(partitions []tidemark.Partition) {
+	for i := range partitions {
+		if partitions[i].Reason == tidemark.Fine {
+			partitions[i].Reason = tidemark.Unsubscribed
+		}
+	}
 }
 
 // unseen appends the partitions from an id on that only the group tells us about.

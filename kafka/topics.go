@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -19,13 +20,14 @@ import (
 
 // cluster is what is remembered of brokers and topics from look to look.
 type cluster struct {
-	at      time.Time // when all of it was told
-	stale   bool      // something since then contradicts it
-	brokers []tidemark.Broker
-	left    []tidemark.Broker // were members not long ago
-	topics  map[string]*topic // by name, of those that the filter chooses
-	sorted  []*topic          // the same, by name
-	absent  map[string]bool   // topics that groups have commits on and that do not exist
+	at         time.Time // when all of it was told
+	configured time.Time // when configurations were asked for
+	stale      bool      // something since then contradicts it
+	brokers    []tidemark.Broker
+	left       []tidemark.Broker // were members not long ago
+	topics     map[string]*topic // by name, of those that the filter chooses
+	sorted     []*topic          // the same, by name
+	absent     map[string]bool   // topics that groups have commits on and that do not exist
 }
 
 // topic is a topic and what was last seen of its log.
@@ -35,6 +37,7 @@ type topic struct {
 	logs       []partitionLog // by partition id
 	denied     bool           // we may not see it: logs are as last seen
 	failed     error          // why some of logs were not seen, if a broker said so
+	keeps      keeps
 }
 
 // partitionLog is a log with what this look learnt about it.
@@ -43,6 +46,10 @@ type partitionLog struct {
 	start, end tidemark.Reason // why Start or End is not from this look
 	stable     tidemark.Reason // Unreachable: to be asked for
 	heldAt     int64           // where Held began
+	before     struct {        // the end as told last before this look; at is zero while there is none
+		end int64
+		at  time.Time
+	}
 }
 
 func (p *partitionLog) reason() tidemark.Reason {
@@ -235,6 +242,9 @@ func (l *look) learn(told *kmsg.MetadataResponseTopic, former map[string]*topic)
 
 func topicOf(name string, told *kmsg.MetadataResponseTopic, was *topic) *topic {
 	t := &topic{name: name, told: *told.Topic, id: told.TopicID, logs: make([]partitionLog, len(told.Partitions))}
+	if was != nil {
+		t.keeps = was.keeps
+	}
 	for i := range t.logs {
 		log := partitionLog{start: tidemark.Unreachable, end: tidemark.Unreachable}
 		log.Start, log.End = tidemark.Unseen, tidemark.Unseen
@@ -278,16 +288,15 @@ func (l *look) readLogs(ctx context.Context) {
 	}
 	l.moved.Store(false)
 	l.each(ctx, l.readLogsOf)
-	if !l.moved.Load() && !l.anyDown() {
-		return
-	}
-	if l.refreshed {
+	switch {
+	case !l.moved.Load() && !l.anyDown():
+	case l.refreshed:
 		l.cluster.stale = true // for the next look
-		return
+	default:
+		l.refresh(ctx)
+		l.resolve(ctx, l.unknownTopics())
+		l.each(ctx, l.readLogsOf)
 	}
-	l.refresh(ctx)
-	l.resolve(ctx, l.unknownTopics())
-	l.each(ctx, l.readLogsOf)
 }
 
 // forget marks every log as not seen: unseen until told. Where readers of committed
@@ -394,6 +403,28 @@ func (p *partitionLog) about(q question) *tidemark.Reason {
 	return &p.end
 }
 
+// ends takes up where the log ends.
+func (p *partitionLog) ends(at int64, now time.Time) {
+	p.before.end, p.before.at = p.End, p.At
+	if at < p.End || p.End < 0 { // it was cut, or is seen for the first time
+		p.before.at = time.Time{}
+	}
+	p.End, p.At = at, now
+}
+
+// endAt is where the log ended at a moment between the last two times it was told,
+// as if records had come evenly; else where it ended when it was told last. It is
+// never before a commit of that moment, and rounded up: a record that may have
+// been there counts.
+func (p *partitionLog) endAt(when time.Time, commit int64) int64 {
+	if p.before.end == p.End || p.before.at.IsZero() || !when.After(p.before.at) || !when.Before(p.At) {
+		return p.End
+	}
+	part := float64(when.Sub(p.before.at)) / float64(p.At.Sub(p.before.at))
+	came := int64(math.Ceil(part * float64(p.End-p.before.end)))
+	return min(p.End, max(commit, p.before.end+came))
+}
+
 // hold notes since when readers of committed records are held where they are. A
 // transaction that ends between two looks moves them on.
 func (p *partitionLog) hold(now time.Time) {
@@ -430,7 +461,7 @@ func (l *look) hear(told *kmsg.ListOffsetsResponseTopic, leader int32, q questio
 		case q == stable:
 			log.Stable = p.Offset
 		default:
-			log.End, log.At = p.Offset, now
+			log.ends(p.Offset, now)
 			log.hold(now)
 		}
 	}

@@ -113,8 +113,10 @@ func TestGroupOfATypeThatIsNotKnownHasNoMemberCount(t *testing.T) {
 
 		g, _ := s.Group("billing")
 		check(t, "type", g.Type, "swarm")
-		check(t, "reason", g.Reason, tidemark.Unreachable)
+		check(t, "members", g.Unmet, tidemark.Unreachable)
+		check(t, "commits", g.Reason, tidemark.Fine)
 		check(t, "lags", lags(s, "billing"), "4 4 4 4")
+		check(t, "complete", s.Total(g).Complete, true)
 		check(t, "gaps", gaps(s), "group billing: unreachable")
 	})
 }
@@ -205,7 +207,7 @@ func TestBrokerThatDoesNotKnowATypeOfGroupTellsAllElse(t *testing.T) {
 
 		check(t, "up", up(s), map[int32]bool{0: true, 1: true, 2: true})
 		g, _ := s.Group("app")
-		check(t, "members", g.Reason, tidemark.Unreachable)
+		check(t, "members", g.Unmet, tidemark.Unreachable)
 		check(t, "lags", lags(s, "app"), "3 3 3 3")
 		check(t, "gaps", gaps(s), fmt.Sprintf("answers of broker %d: unreachable", coordinator))
 	})

@@ -1,0 +1,130 @@
+package kafka
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/aetherlink/tidemark"
+)
+
+// reading is a topic that a group has committed on or owns partitions of.
+type reading struct {
+	topic     string
+	born      [16]byte // the topic's id when these commits were first sensible
+	offsets   []int64  // by partition id; those beyond are Uncommitted
+	epochs    []int32  // of offsets: the leader epoch of the last record read; -1: not told
+	lost      losses
+	left      []int64 // how many records are left, where a coordinator tells that (share groups)
+	committed bool
+	owned     bool
+	beyond    bool            // commits were beyond the end in the last look
+	reason    tidemark.Reason // why offsets are not from this look
+}
+
+// partition makes room for a partition. ok is false for numbers that cannot be.
+func (r *reading) partition(id int32) (ok bool) {
+	if id < 0 || id >= maxPartition {
+		return false
+	}
+	for int(id) >= len(r.offsets) {
+		r.offsets, r.epochs = append(r.offsets, tidemark.Uncommitted), append(r.epochs, -1)
+	}
+	return true
+}
+
+// hear takes up what a coordinator told of one topic, and says whether a commit is
+// another than before.
+func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) (moved bool) {
+	r.reason = tidemark.Fine
+	if r.knows(told) {
+		r.committed = true
+		return false
+	}
+	before := append([]int64(nil), r.offsets...)
+	r.clear()
+	for i := range told {
+		p := &told[i]
+		if p.ErrorCode != 0 {
+			r.committed, r.reason = true, reasonOf(kerr.ErrorForCode(p.ErrorCode))
+			if r.partition(p.Partition) {
+				r.offsets[p.Partition] = tidemark.Unseen
+			}
+			continue
+		}
+		if p.Offset < 0 || !r.partition(p.Partition) {
+			continue
+		}
+		r.committed = true
+		r.offsets[p.Partition], r.epochs[p.Partition] = p.Offset, p.LeaderEpoch
+		moved = moved || int(p.Partition) >= len(before) || before[p.Partition] != p.Offset
+	}
+	return moved
+}
+
+// knows says whether all that was told is as before. Most groups of a large
+// cluster commit rarely, and of those nothing needs to be taken up.
+func (r *reading) knows(told []kmsg.OffsetFetchResponseGroupTopicPartition) bool {
+	had := 0
+	for _, o := range r.offsets {
+		if o != tidemark.Uncommitted {
+			had++
+		}
+	}
+	if len(told) == 0 || len(told) != had {
+		return false
+	}
+	for i := range told {
+		p := &told[i]
+		if p.ErrorCode != 0 || p.Partition < 0 || int(p.Partition) >= len(r.offsets) ||
+			r.offsets[p.Partition] != p.Offset || r.epochs[p.Partition] != p.LeaderEpoch {
+			return false
+		}
+	}
+	return true
+}
+
+// clear takes back that anything was committed.
+func (r *reading) clear() {
+	for i := range r.offsets {
+		r.offsets[i], r.epochs[i] = tidemark.Uncommitted, -1
+	}
+}
+
+// rest is what it takes to ask less often about a group that does not move.
+type rest struct {
+	turn  int       // which of several looks asks about it
+	since time.Time // nothing about it has changed
+}
+
+const (
+	// restAfter is how long an empty group has not moved before it is asked about
+	// less often: longer than one stands still that is being repaired, deployed, or reset
+	// by hand in several steps.
+	restAfter = 10 * time.Minute
+	// restFor is how many looks then pass from one question to the next: lag.md 3, rule 6.
+	restFor = 8
+)
+
+// rests says whether a group's commits need no question in this look: nobody is in
+// it, nothing about it has changed for a while, and it is not its turn.
+func (g *group) rests(l *look, coordinator int32, phase string) bool {
+	same := g.unheard == tidemark.Fine && g.Coordinator == coordinator && g.Phase == phase && phase == "Empty"
+	if !same || g.Moved.After(g.rest.since) || !g.readsAsBefore(l) {
+		g.rest.since = l.began
+		return false
+	}
+	return l.began.Sub(g.rest.since) >= restAfter && (l.looks+g.rest.turn)%restFor != 0
+}
+
+// readsAsBefore says whether the topics that a group reads are those that it
+// committed on. Of one that is deleted or made anew, the commits go too.
+func (g *group) readsAsBefore(l *look) bool {
+	for _, r := range g.reads {
+		if t := l.cluster.topics[r.topic]; t == nil || t.id != r.born {
+			return false
+		}
+	}
+	return true
+}
