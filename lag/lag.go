@@ -43,6 +43,7 @@ type topic struct {
 	checked bool          // its records' own times are those of their arrival, or off by skew
 	untimed bool          // they are not: nothing is made of them
 	skew    time.Duration // at most so much, beyond what looks leave open
+	keeps   time.Duration // how long records stay, by the topic's configuration; 0: not told
 }
 
 // log is where one partition ended over time, and before we looked, and where it
@@ -86,7 +87,7 @@ func (h *History) observe(seen *tidemark.Topic, at time.Time) {
 		t = &topic{id: seen.ID}
 		h.topics[seen.Name] = t
 	}
-	t.seen = at
+	t.seen, t.keeps = at, seen.Retention
 	for i := range seen.Partitions {
 		if l := &seen.Partitions[i]; l.End >= 0 && !l.Reason.Blinds() {
 			kept := t.of(l.ID)

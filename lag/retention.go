@@ -42,9 +42,9 @@ func (t *topic) cutAt(l *log, start, at int64) {
 	l.start, l.begun = start, true
 }
 
-// keeps returns how long the log keeps a record: the median age of the youngest
-// ones that went when it was cut.
-func (l *log) keeps() (d time.Duration, known bool) {
+// kept returns how long the log keeps a record: the median age of the youngest ones
+// that went when it was cut, at most what the topic's configuration says.
+func (l *log) kept(configured time.Duration) (d time.Duration, known bool) {
 	var ages []int64
 	for _, c := range l.cuts {
 		if c.age > 0 {
@@ -52,10 +52,13 @@ func (l *log) keeps() (d time.Duration, known bool) {
 		}
 	}
 	if len(ages) == 0 {
-		return 0, false
+		return configured, configured > 0
 	}
 	slices.Sort(ages)
 	d = time.Duration(ages[(len(ages)-1)/2]) * time.Millisecond
+	if configured > 0 {
+		d = min(d, configured)
+	}
 	return d, d >= youngest
 }
 
@@ -64,12 +67,12 @@ func (l *log) keeps() (d time.Duration, known bool) {
 // next one has waited. It is 0 once that has happened, and not in sight when
 // nothing waits.
 //
-// How long a log keeps records is seen when its beginning moves: the youngest of
-// those that went was so old. A log that keeps 24 h and a record that has waited 20 h
-// leave 4 h. A segment goes as a whole, with its youngest record, so this is the
-// earliest moment. Until a cut was seen, and while the time lag is not known, it is
-// not known. Nor is it for logs cut younger than 10 minutes: those are cut on
-// purpose. Source: capacity.md 2.5.
+// How long a log keeps records is seen when its beginning moves, be it by age or by
+// size: the youngest of those that went was so old. Until then the topic's
+// configuration counts, if it was told. A log that keeps 24 h and a record that has
+// waited 20 h leave 4 h. A segment goes as a whole, with its youngest record, so this
+// is the earliest moment. It is not known while the time lag is not, nor for logs cut
+// younger than 10 minutes: those are cut on purpose. Source: capacity.md 2.5.
 func (h *History) Loss(p tidemark.Partition, at time.Time) tidemark.Ahead {
 	records, known := p.Lag()
 	switch {
@@ -85,7 +88,7 @@ func (h *History) Loss(p tidemark.Partition, at time.Time) tidemark.Ahead {
 	if t == nil || !waited.Known {
 		return tidemark.Ahead{}
 	}
-	keeps, known := t.logs[p.ID].keeps()
+	keeps, known := t.logs[p.ID].kept(t.keeps)
 	if !known {
 		return tidemark.Ahead{}
 	}

@@ -42,12 +42,18 @@ func TestTimeUntilLossIsWhatTheLogKeepsLessWhatTheRecordHasWaited(t *testing.T) 
 	}
 }
 
-func TestTimeUntilLossIsNotKnownUntilALogWasCut(t *testing.T) {
+func TestTimeUntilLossIsNotKnownUntilALogWasCutOrItsRetentionTold(t *testing.T) {
 	h, at, first, end := retained(20*time.Hour, 10*time.Hour)
 	p := reading(end-2*3600*100, end)
 	p.LogStart = first
 	if got := h.Loss(p, at); got.Known {
 		t.Errorf("loss = %+v, want it not known", got)
+	}
+	s := look(at.Add(tick), end)
+	s.Topics[0].Retention = 24 * time.Hour
+	h.Observe(s)
+	if got, want := h.Loss(p, at), 22*time.Hour; !got.Known || (got.In-want).Abs() > time.Minute {
+		t.Errorf("loss = %+v with a retention of 24 h, want in %s", got, want)
 	}
 	p.Committed = tidemark.Unseen
 	if got := h.Loss(p, at); got.Known {

@@ -65,6 +65,7 @@ func (t *topic) save(w *saved.Writer) {
 	w.Bool(t.checked)
 	w.Bool(t.untimed)
 	w.Int(t.skew.Milliseconds())
+	w.Int(t.keeps.Milliseconds())
 	w.Uint(uint64(len(t.logs)))
 	for i := range t.logs {
 		t.logs[i].save(w)
@@ -79,6 +80,7 @@ func loadTopic(r *saved.Reader) *topic {
 	t.seen = time.UnixMilli(r.Int())
 	t.probed, t.checked, t.untimed = r.Bool(), r.Bool(), r.Bool()
 	t.skew = time.Duration(r.Int()) * time.Millisecond
+	t.keeps = time.Duration(r.Int()) * time.Millisecond
 	for range r.Count(mostPartitions) {
 		t.logs = append(t.logs, loadLog(r))
 	}
