@@ -23,7 +23,7 @@ type Compat struct {
 func (c Compat) apply(l *look) {
 	for i := range l.groups {
 		g := &l.groups[i]
-		if c.Assigned && !g.Rebalancing() { // while it is, brokers tell of no owner; that hides nothing
+		if c.Assigned && !g.Rebalancing() && !g.unmet() { // where no owner is told, nothing is hidden
 			g.compatible = g.owned()
 		}
 		if c.NoCommit {

@@ -91,7 +91,7 @@ func ownership(now moment) iter.Seq2[*tidemark.Series, owning] {
 	return func(yield func(*tidemark.Series, owning) bool) {
 		for series, g := range groups(now) {
 			for _, r := range g.topics {
-				if g.Reason.Blinds() || g.Rebalancing() || g.shown == PerGroup {
+				if g.unmet() || g.Rebalancing() || g.shown == PerGroup {
 					break
 				}
 				series.Topic = r.topic
@@ -211,5 +211,5 @@ func (g *reader) maxLag() (float64, bool) {
 
 func (g *reader) klagState() (float64, bool) {
 	phases := []string{"", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty", "Assigning", "Reconciling"}
-	return float64(max(0, slices.Index(phases, g.Phase))), !g.Reason.Blinds()
+	return float64(max(0, slices.Index(phases, g.Phase))), !g.unmet()
 }

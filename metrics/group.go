@@ -57,7 +57,10 @@ func (g *reader) lagKnown() (float64, bool) {
 	return float64(g.total.Records), some && !g.Reason.Blinds()
 }
 
-func (g *reader) members() (float64, bool) { return float64(len(g.Members)), !g.Reason.Blinds() }
+func (g *reader) members() (float64, bool) { return float64(len(g.Members)), !g.unmet() }
+
+// unmet says that the latest look did not see the members.
+func (g *reader) unmet() bool { return g.Reason.Blinds() || g.Unmet.Blinds() }
 
 // seenWhole says that no commit of the group was missed, so that a count of
 // partitions is a count of all.

@@ -36,8 +36,8 @@ func orders() tidemark.Observation {
 		Snapshot: &tidemark.Snapshot{
 			Cluster: "main", Began: noon.Add(-250 * time.Millisecond), Ended: noon,
 			Brokers: []tidemark.Broker{{ID: 1, Address: "kafka-1:9092", Up: true}, {ID: 2, Address: "kafka-2:9092", Up: true}},
-			Topics:  []tidemark.Topic{{Name: "orders", Partitions: []tidemark.Log{log(0), log(1), log(2)}}},
-			Groups: []tidemark.Group{{Name: "billing", Type: "consumer", Phase: "Stable", Assignor: "uniform", Coordinator: 2, At: noon, Lost: 17, Members: []tidemark.Member{
+			Topics:  []tidemark.Topic{{Name: "orders", Retention: 7 * 24 * time.Hour, Compacted: true, Partitions: []tidemark.Log{log(0), log(1), log(2)}}},
+			Groups: []tidemark.Group{{Name: "billing", Type: "consumer", Phase: "Stable", Assignor: "uniform", Coordinator: 2, At: noon, Moved: noon.Add(-4 * time.Second), Lost: 17, Members: []tidemark.Member{
 				{ID: "a", Client: "billing-a", Host: "/10.0.0.1", Assigned: []tidemark.Assignment{{Topic: "orders", Partitions: []int32{0, 1}}}},
 				{ID: "b", Client: "billing-b", Host: "/10.0.0.2", Assigned: []tidemark.Assignment{{Topic: "orders", Partitions: []int32{2}}}},
 			}}},
@@ -49,6 +49,9 @@ func orders() tidemark.Observation {
 			Arrivals:        tidemark.Rate{PerSecond: 2.25, Known: true},
 			Consumption:     tidemark.Rate{PerSecond: 5, Known: true},
 			ReplicaCapacity: tidemark.Rate{PerSecond: 2.7, Known: true},
+			Loss:            tidemark.Ahead{In: 26 * time.Hour, Known: true},
+			Reserve:         tidemark.Reserve{Headroom: 0.4, Known: true},
+			Track:           tidemark.Track{Drains: 4, ErrorRatio: 0.05, Coverage: 0.75},
 			Drain:           tidemark.Drain{P10: 3 * time.Minute, P50: 4 * time.Minute, P90: 6 * time.Minute, Known: true},
 			Replicas:        tidemark.Replicas{Have: 2, Needed: 3, Useful: 3, PartitionsNeeded: 3, Known: true},
 			Partitions: []tidemark.PartitionEstimate{
@@ -210,6 +213,23 @@ func TestReplicasAreCountedBeforeTheModelKnowsHowManyItTakes(t *testing.T) {
 	absent(t, view(o), "tidemark_group_replicas_needed", "tidemark_group_partitions_needed")
 	o.Snapshot.Groups[0].Reason = tidemark.Denied
 	absent(t, view(o), "tidemark_group_replicas", "tidemark_group_replicas_useful")
+}
+
+func TestWhatIsNotInSightHasNoTime(t *testing.T) {
+	o := orders()
+	has(t, view(o), "tidemark_group_loss_seconds", "consumergroup=billing", 93_600)
+	has(t, view(o), "tidemark_group_last_commit_age_seconds", "consumergroup=billing", 5)
+	o.Estimates[0].Loss.Never = true
+	o.Estimates[0].Track.Drains = 0
+	o.Snapshot.Groups[0].Moved = time.Time{}
+	absent(t, view(o), "tidemark_group_loss_seconds", "tidemark_eta_error_ratio", "tidemark_eta_coverage_ratio", "tidemark_group_last_commit_age_seconds")
+}
+
+func TestMembersNotSeenAreNotZero(t *testing.T) {
+	o := orders()
+	o.Snapshot.Groups[0].Unmet = tidemark.Unreachable
+	absent(t, view(o), "kafka_consumergroup_members", "tidemark_group_idle_members", "tidemark_group_ghost_partitions", "tidemark_group_replicas", "tidemark_partition_owner_info")
+	has(t, view(o), "kafka_consumergroup_lag_sum", "consumergroup=billing topic=orders", 600)
 }
 
 func TestOnlyPartitionsInTroubleHaveAState(t *testing.T) {

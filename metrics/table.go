@@ -27,6 +27,7 @@ func table(c Compat) []row {
 	rows = append(rows, topicRows()...)
 	rows = append(rows, groupRows(c)...)
 	rows = append(rows, ownLagRows()...)
+	rows = append(rows, keepingRows()...)
 	rows = append(rows, whoRows()...)
 	rows = append(rows, modelRows()...)
 	rows = append(rows, lookRows()...)
@@ -81,6 +82,16 @@ func topicRows() []row {
 	}
 }
 
+// keepingRows say what the topics' settings do to those who are behind.
+func keepingRows() []row {
+	return []row{
+		gauge("tidemark_topic_retention_seconds", "seconds", "How long the topic keeps records; absent if it keeps them for ever or does not tell.",
+			each(topics, func(t *tidemark.Topic) (float64, bool) { return t.Retention.Seconds(), t.Retention > 0 }), topic),
+		gauge("tidemark_topic_compacted", "", "1 for a topic that keeps only the latest record of each key: less than the difference of two offsets is left to read.",
+			each(topics, func(t *tidemark.Topic) (float64, bool) { return 1, t.Compacted }), topic),
+	}
+}
+
 func groupRows(c Compat) []row {
 	commits, lags := committed, lag
 	if c.NoCommit {
@@ -121,6 +132,8 @@ func ownLagRows() []row {
 			each(groups, func(g *reader) (float64, bool) { return float64(g.total.UncommittedRecords), g.seenWhole() }), group),
 		counter("tidemark_group_lost_records_total", "records", "Records that retention deleted before the group had read them, since the cluster is watched.",
 			each(groups, func(g *reader) (float64, bool) { return float64(g.Lost), !g.Reason.Blinds() }), group),
+		gauge("tidemark_group_loss_seconds", "seconds", "When retention will begin to delete what the group has not read, if all goes on as it does; absent if that is not in sight.",
+			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.Loss.In.Seconds(), e.Loss.Known && !e.Loss.Never }), group),
 		gauge("tidemark_group_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the group.",
 			lagSeconds(), group),
 		gauge("tidemark_group_topic_lag_seconds", "seconds", "How long the oldest unread record has waited, in the worst partition of the topic.",
@@ -138,7 +151,7 @@ func modelRows() []row {
 	}
 	counted := func(of func(tidemark.Replicas) int) walk { // as soon as the members were seen
 		return each(groups, func(g *reader) (float64, bool) {
-			if g.estimate == nil || g.Reason.Blinds() {
+			if g.estimate == nil || g.unmet() {
 				return 0, false
 			}
 			return float64(of(g.estimate.Replicas)), true
@@ -146,6 +159,9 @@ func modelRows() []row {
 	}
 	modelled := func(of func(tidemark.Replicas) int) walk {
 		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return float64(of(e.Replicas)), e.Replicas.Known })
+	}
+	told := func(of func(tidemark.Track) float64) walk {
+		return each(estimates, func(e *tidemark.Estimate) (float64, bool) { return of(e.Track), e.Track.Drains > 0 })
 	}
 	drain := gauge("tidemark_group_drain_seconds", "seconds", "When the lag will be gone, net of arrivals; absent unless the group is draining, caught up or idle.",
 		each(drains, itself), group, "quantile")
@@ -162,6 +178,12 @@ func modelRows() []row {
 		gauge("tidemark_group_replica_capacity_per_second", "records per second", "Records that one replica can consume when it never waits.",
 			rate(func(e *tidemark.Estimate) tidemark.Rate { return e.ReplicaCapacity }), group),
 		drain,
+		gauge("tidemark_eta_error_ratio", "ratio", "How wrong the drain times were that were told and have come to their end: mean of the error over the true time.",
+			told(func(t tidemark.Track) float64 { return t.ErrorRatio }), group),
+		gauge("tidemark_eta_coverage_ratio", "ratio", "Share of the drains that ended between the 0.1 and the 0.9 quantile that was told.",
+			told(func(t tidemark.Track) float64 { return t.Coverage }), group),
+		gauge("tidemark_group_headroom_ratio", "ratio", "Share of what the present members can read that does not arrive; negative: they cannot keep up.",
+			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.Reserve.Headroom, e.Reserve.Known }), group),
 		gauge("tidemark_group_skew_ratio", "ratio", "Lag of the hottest partition over the mean of all.",
 			each(estimates, func(e *tidemark.Estimate) (float64, bool) { return e.Skew, e.Skew > 0 }), group),
 		gauge("tidemark_group_replicas", "replicas", "Members that own a partition, or could.",

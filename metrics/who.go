@@ -20,6 +20,8 @@ func whoRows() []row {
 			each(groups, (*reader).ghosts), group),
 		gauge("tidemark_group_age_seconds", "seconds", "How old the commits of the group are that are known, also when the latest look did not see them.",
 			each(everyGroup, (*reader).age), group),
+		gauge("tidemark_group_last_commit_age_seconds", "seconds", "How long ago a look first found the group's commits where they are; absent while none has moved since the cluster is watched.",
+			each(groups, (*reader).commitAge), group),
 		gauge("tidemark_partition_owner_info", "", "Who owns the partition; always 1. For groups of a pipeline and groups that are behind.",
 			each(owned, always), group, topic, partition, "member", "client", "host"),
 		gauge("tidemark_partition_open_transaction_seconds", "seconds", "For how long an open transaction has held back those who read committed records only.",
@@ -33,7 +35,7 @@ func infos(now moment) iter.Seq2[*tidemark.Series, *reader] {
 	return func(yield func(*tidemark.Series, *reader) bool) {
 		for series, g := range groups(now) {
 			series.More = [3]tidemark.Label{{Name: "type", Value: g.Type}, {Name: "phase", Value: g.Phase}, {Name: "assignor", Value: g.Assignor}}
-			if !g.Reason.Blinds() && !yield(series, g) {
+			if !g.unmet() && !yield(series, g) {
 				return
 			}
 		}
@@ -48,12 +50,12 @@ func (g *reader) idle() (float64, bool) {
 			n++
 		}
 	}
-	return float64(n), !g.Reason.Blinds() && !g.Rebalancing()
+	return float64(n), !g.unmet() && !g.Rebalancing()
 }
 
 // ghosts of a group without members are not known: whoever comes next may read them.
 func (g *reader) ghosts() (float64, bool) {
-	if g.Reason.Blinds() || g.Rebalancing() || len(g.Members) == 0 {
+	if g.unmet() || g.Rebalancing() || len(g.Members) == 0 {
 		return 0, false
 	}
 	n := 0
@@ -78,11 +80,15 @@ func (g *reader) age() (float64, bool) {
 	return g.at.Sub(g.At).Seconds(), !g.At.IsZero()
 }
 
+func (g *reader) commitAge() (float64, bool) {
+	return g.at.Sub(g.Moved).Seconds(), !g.Moved.IsZero() && !g.Reason.Blinds()
+}
+
 // owned yields the partitions that have an owner.
 func owned(now moment) iter.Seq2[*tidemark.Series, *tidemark.Member] {
 	return func(yield func(*tidemark.Series, *tidemark.Member) bool) {
 		for series, g := range groups(now) {
-			if g.shown != PerPartition || g.Reason.Blinds() || !g.watched && !g.behind() {
+			if g.shown != PerPartition || g.unmet() || !g.watched && !g.behind() {
 				continue
 			}
 			for m, at := range g.assignments() {
