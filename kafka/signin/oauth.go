@@ -124,6 +124,9 @@ func withoutSecret(err error, secret string) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	says := strings.Join([]string{refused.Response.Status, refused.ErrorCode, refused.ErrorDescription}, " ")
-	return errors.New(strings.ReplaceAll(strings.TrimSpace(says), secret, "<secret>"))
+	says := strings.TrimSpace(strings.Join([]string{refused.Response.Status, refused.ErrorCode, refused.ErrorDescription}, " "))
+	if secret != "" {
+		says = strings.ReplaceAll(says, secret, "<secret>")
+	}
+	return errors.New(says)
 }
