@@ -11,7 +11,7 @@ import (
 // Result is what one policy did in one scenario with one seed.
 type Result struct {
 	Policy, Scenario string
-	Winnable         bool
+	Core, Winnable   bool
 	Seed             uint64
 	Late             float64 // minutes with a record older than 60 s, beyond those of the largest size
 	Avoidable        float64 // of these, minutes outside jumps that no reaction could have met
@@ -63,14 +63,13 @@ func Compare(entrants []Entrant, scenarios []*Scenario) []Result {
 	var results []Result
 	for _, s := range scenarios {
 		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
-		l := newLoad(s)
-		excused := l.beyond()
+		excused := newLoad(s).beyond()
 		best := simulate(s, Entrant{New: newClairvoyant})
 		for _, e := range entrants {
 			r := simulate(s, e)
 			late, avoidable := minutesLate(r, largest, excused)
 			results = append(results, Result{
-				Policy: e.Name, Scenario: s.Name, Winnable: s.Winnable, Seed: s.Seed,
+				Policy: e.Name, Scenario: s.Name, Core: s.Core, Winnable: s.Winnable, Seed: s.Seed,
 				Late: late, Avoidable: avoidable, P95: r.quantile(0.95), P99: r.quantile(0.99),
 				ReplicaHours: r.hours, Clairvoyant: r.hours / best.hours,
 				Actions: r.actions, Rebalances: r.rebalances, Reversals: r.reversals,

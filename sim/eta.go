@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/capacity"
 )
 
 // A drain of the evaluation: 24 partitions on 6 replicas that stand still for ten
@@ -33,7 +34,7 @@ type Guess struct {
 // Guesses returns what the model says about one drain, at every look from the third
 // minute on until the lag is gone, for a load that is a share of the capacity.
 func Guesses(load float64, seed uint64) []Guess {
-	w := newWorld(drain(load, seed), drainReplicas)
+	w := newWorld(drain(load, seed), capacity.AssignRange, drainReplicas)
 	l := newLooker(w, true)
 	var guesses []Guess
 	var asked []int
@@ -41,6 +42,7 @@ func Guesses(load float64, seed uint64) []Guess {
 	for w.now < resumed+drainLasts {
 		if w.now == drainBegins {
 			w.stopped = resumed
+			w.halt()
 		}
 		w.second()
 		if w.now > resumed && w.caughtUp() {
@@ -72,19 +74,20 @@ func settle(guesses []Guess, asked []int, gone int) []Guess {
 
 // drain is a scenario with an even load and replicas whose rate wanders by 5 %.
 func drain(load float64, seed uint64) *Scenario {
-	s := &Scenario{Name: "drain", Partitions: drainPartitions, Seed: seed, random: seed<<8 + 200}
-	r := rand.New(rand.NewPCG(s.random, 1))
-	s.rate = noisy(func(float64) float64 { return load * drainReplicas * PerReplica }, 1, r)
+	random := seed<<8 + 200
+	r := rand.New(rand.NewPCG(random, 1))
+	rate := noisy(func(float64) float64 { return load * drainReplicas * PerReplica }, 1, r)
 	speed := noisy(func(float64) float64 { return PerReplica }, 1, r)
+	s := steady("drain", seed, random, rate, zipf(drainPartitions, 0, r))
 	s.speed = func(second int) float64 { return speed[min(second, length-1)] }
-	s.share = zipf(drainPartitions, 0, r)
 	return s
 }
 
 // caughtUp says that nobody has more to read than came within two seconds.
 func (w *world) caughtUp() bool {
 	for i := range w.partitions {
-		if w.arrived[w.now]*w.share[i]-w.partitions[i].read > 2*w.rate[w.now-1]*w.share[i] {
+		end := w.logs.end(i, w.now)
+		if !w.flows(i) && end-w.partitions[i].read > 2*(end-w.logs.end(i, w.now-1)) {
 			return false
 		}
 	}

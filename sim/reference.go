@@ -6,29 +6,50 @@ import "github.com/aetherlink/tidemark/policy"
 // busiest of R replicas gets of everything.
 type load struct {
 	*Scenario
-	busiest []float64 // by replicas, from 1 on
+	busiest [][]float64 // by quarter of an hour, and by replicas, from 1 on
 }
 
-func newLoad(s *Scenario) load {
-	l := load{Scenario: s, busiest: make([]float64, s.Partitions+1)}
-	for r := 1; r <= s.Partitions; r++ {
-		for m := range r {
-			sum := 0.0
-			from, to := owned(s.Partitions, r, m)
-			for _, share := range s.share[from:to] {
-				sum += share
-			}
-			l.busiest[r] = max(l.busiest[r], sum)
+// quarter is how long the mean shares count for, in seconds.
+const quarter = 900
+
+func newLoad(s *Scenario) *load {
+	l := &load{Scenario: s}
+	for from := 0; from < s.length; from += quarter {
+		if len(s.logs.eras) == 1 && from > 0 {
+			l.busiest = append(l.busiest, l.busiest[0])
+			continue
 		}
+		l.busiest = append(l.busiest, busiestOf(s.logs.mean(from, min(from+quarter, s.length))))
 	}
 	return l
 }
 
+// busiestOf returns the largest share that any of R members gets, by R, as the range
+// assignor of Kafka deals them out: stretches, the first one longer by one.
+func busiestOf(share []float64) []float64 {
+	n := len(share)
+	until := make([]float64, n+1)
+	for i, s := range share {
+		until[i+1] = until[i] + s
+	}
+	busiest := make([]float64, n+1)
+	for r := 1; r <= n; r++ {
+		from := 0
+		for m := range r {
+			to := from + n/r + b2i(m < n%r)
+			busiest[r] = max(busiest[r], until[to]-until[from])
+			from = to
+		}
+	}
+	return busiest
+}
+
 // need returns the smallest size whose busiest replica has no more than that share
 // of its capacity to do; all partitions if there is none.
-func (l *load) need(perSecond, speed, utilisation float64) int {
-	for r := 1; r < len(l.busiest); r++ {
-		if perSecond*l.busiest[r] <= utilisation*speed {
+func (l *load) need(second int, perSecond, utilisation float64) int {
+	busiest := l.busiest[second/quarter]
+	for r := 1; r < len(busiest); r++ {
+		if perSecond*busiest[r] <= utilisation*l.speed(second) {
 			return r
 		}
 	}
@@ -53,12 +74,8 @@ const (
 func newClairvoyant(s *Scenario) policy.Policy {
 	l := newLoad(s)
 	c := &clairvoyant{}
-	for from := 0; from < length; from += 60 {
-		sum := 0.0
-		for _, r := range s.rate[from : from+60] {
-			sum += r
-		}
-		c.needs = append(c.needs, l.need(sum/60, s.speed(from), clairvoyantUtilisation))
+	for from := 0; from < s.length; from += 60 {
+		c.needs = append(c.needs, l.need(from, s.logs.over(from, from+60), clairvoyantUtilisation))
 	}
 	return c
 }
@@ -85,8 +102,8 @@ func (c *clairvoyant) most(minute, ahead int) int {
 	return most
 }
 
-// beyond says at which seconds of the day a backlog is excused, because what arrived
-// had jumped so far that no reaction could have met it.
+// beyond says at which scored seconds a backlog is excused, because what arrived had
+// jumped so far that no reaction could have met it.
 //
 // With D = 100 s from a jump to the moment at which new replicas take part (a look,
 // a start, a rebalance) the oldest record waits D·(1 − R0·μ·η/λ1), with what R0
@@ -96,19 +113,15 @@ func (c *clairvoyant) most(minute, ahead int) int {
 // which a backlog shall be gone. Sources: capacity.md 2.5, contracts.md 8.
 func (l *load) beyond() []bool {
 	const reaction, level, excuse = 100, 300, 600
-	sum := make([]float64, length+1)
-	for t, r := range l.rate {
-		sum[t+1] = sum[t] + r
-	}
-	excused := make([]bool, day)
+	excused := make([]bool, l.length-l.warmUp)
 	until := -1
-	for t := range day {
-		now := warmUp + t
-		before := (sum[now] - sum[now-level]) / level
-		r0 := l.need(before, l.speed(now-1), 0.7)
-		soon := min(length, now+reaction)
-		after := (sum[soon] - sum[max(now, soon-15)]) / 15
-		could := l.speed(min(length-1, soon)) / l.busiest[r0]
+	for t := range excused {
+		now := l.warmUp + t
+		before := max(0, now-1)
+		r0 := l.need(before, l.logs.over(now-level, now), 0.7)
+		soon := min(l.length-1, now+reaction)
+		after := l.logs.over(max(now, soon-15), soon)
+		could := l.speed(soon) / l.busiest[soon/quarter][r0]
 		if reaction*(1-could/after) > tooLate {
 			until = t + excuse
 		}

@@ -1,11 +1,8 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
-	"github.com/aetherlink/tidemark/capacity"
-	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/policy"
 )
 
@@ -19,11 +16,15 @@ type Entrant struct {
 	// Estimates says that the policy reads the estimates of capacity.Model, which
 	// cost more than the rest of the simulation.
 	Estimates bool
+	// Assignor deals out partitions, by the names of capacity.Assign; empty: range,
+	// Kafka's default, and everyone stops while it does. The load-aware one is
+	// cooperative: only what changes hands is not read meanwhile.
+	Assignor string
 }
 
 // run is what one policy did in one scenario.
 type run struct {
-	late       []int // seconds that the oldest record waited, per second of the day
+	late       []int32 // seconds that the oldest record waited, per second of the day
 	hours      float64
 	actions    int
 	rebalances int
@@ -31,20 +32,19 @@ type run struct {
 	sizes      []int // wanted, per look of the day
 }
 
-// simulate lets a policy run a scenario. It begins with twice what the busiest hour
-// takes, as somebody has it who does not know.
+// simulate lets a policy run a scenario.
 func simulate(s *Scenario, e Entrant) run {
-	w := newWorld(s, min(s.Partitions, 2*peak/PerReplica))
+	w := newWorld(s, e.assignor(), s.first)
 	p := e.New(s)
 	looker := newLooker(w, e.Estimates)
-	r := run{late: make([]int, 0, day)}
+	r := run{late: make([]int32, 0, s.length-s.warmUp)}
 	var before change
-	for w.now < length {
+	for w.now < s.length {
 		w.second()
-		if w.now <= warmUp {
+		if w.now <= s.warmUp {
 			w.rebalances = 0
 		} else {
-			r.late = append(r.late, w.late())
+			r.late = append(r.late, int32(w.late()))
 			r.hours += float64(len(w.replicas)) / 3600
 		}
 		if !looker.due() {
@@ -53,63 +53,55 @@ func simulate(s *Scenario, e Entrant) run {
 		wanted := len(w.replicas)
 		n := p.Decide(looker.look()).Replicas
 		w.want(n)
-		if w.now > warmUp {
+		if w.now > s.warmUp {
 			r.sizes = append(r.sizes, n)
 		}
-		if n == wanted {
-			continue
-		}
-		after := change{at: w.now, up: n > wanted}
-		if w.now > warmUp {
-			r.actions++
-			if before.at > 0 && before.up != after.up && after.at-before.at <= 15*60 {
-				r.reversals++
+		if n != wanted {
+			after := change{at: w.now, up: n > wanted}
+			if w.now > s.warmUp {
+				r.actions++
+				r.reversals += b2i(after.reverses(before))
 			}
+			before = after
 		}
-		before = after
 	}
 	r.rebalances = w.rebalances
 	return r
 }
 
+func (e Entrant) assignor() string {
+	if e.Assignor == "" {
+		return "range"
+	}
+	return e.Assignor
+}
+
+// change is one change of size.
 type change struct {
 	at int
 	up bool
 }
 
-// looker looks at the world every 15 s, and loses one look of a hundred.
-type looker struct {
-	world   *world
-	history *lag.History
-	model   *capacity.Model
-}
-
-func newLooker(w *world, estimates bool) *looker {
-	l := &looker{world: w}
-	if estimates {
-		l.history = lag.New(lag.Options{Window: time.Hour})
-		l.model = capacity.New(capacity.Options{TimeLag: l.history.TimeLag})
-	}
-	return l
-}
-
-func (l *looker) due() bool {
-	w := l.world
-	return w.now%lookEvery == 0 && !w.silent.has(w.now) && w.random.Float64() >= 0.01
-}
-
-func (l *looker) look() policy.Sight {
-	snapshot := l.world.snapshot()
-	sight := l.world.sight(snapshot)
-	if l.model != nil {
-		l.history.Observe(snapshot)
-		sight.Estimate = l.model.Observe(snapshot)[0]
-	}
-	return sight
+// reverses says that it takes back a change of the last 15 minutes.
+func (c change) reverses(before change) bool {
+	return before.at > 0 && before.up != c.up && c.at-before.at <= 15*60
 }
 
 // quantile returns how late the oldest record was for the share q of the day.
 func (r run) quantile(q float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(r.late))
-	return time.Duration(sorted[int(q*float64(len(sorted)-1))]) * time.Second
+	var worst int32
+	for _, late := range r.late {
+		worst = max(worst, late)
+	}
+	count := make([]int, worst+1)
+	for _, late := range r.late {
+		count[late]++
+	}
+	seen, rank := 0, int(q*float64(len(r.late)-1))
+	for late, n := range count {
+		if seen += n; seen > rank {
+			return time.Duration(late) * time.Second
+		}
+	}
+	return 0
 }
