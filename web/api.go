@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aetherlink/tidemark"
@@ -19,12 +20,13 @@ func (m *moment) object(kind string) Object {
 }
 
 func (s *Server) view(w http.ResponseWriter, r *http.Request) {
-	answer(w, r, s.now.Load().summary)
+	m := s.now.Load()
+	s.reply(w, r, m, func() any { return m.summary })
 }
 
 func (s *Server) groups(w http.ResponseWriter, r *http.Request) {
 	m := s.now.Load()
-	answer(w, r, GroupList{m.object("GroupList"), m.groups(), m.summary.Errors})
+	s.reply(w, r, m, func() any { return GroupList{m.object("GroupList"), m.groups(), m.summary.Errors} })
 }
 
 func (m *moment) groups() []Group {
@@ -42,7 +44,7 @@ func (s *Server) group(w http.ResponseWriter, r *http.Request) {
 		noSuchGroup(w, name)
 		return
 	}
-	answer(w, r, m.detail(m.rows[i].Group))
+	s.reply(w, r, m, func() any { return m.detail(m.rows[i].Group) })
 }
 
 func noSuchGroup(w http.ResponseWriter, name Name) {
@@ -58,30 +60,48 @@ func (m *moment) detail(row Group) GroupDetail {
 	partitions := partitionsOf(o.Snapshot, g, e)
 	return GroupDetail{
 		Object: m.object("Group"), Group: row, Explanation: m.load(name).explain(g.Members), Assignor: g.Assignor,
-		Thresholds: thresholdsOf(m.view.Pipelines, name), Partitions: partitions, Members: membersOf(g, partitions),
+		Thresholds: thresholdsOf(m.pipeline(name).Thresholds), Partitions: partitions, Members: membersOf(g, partitions),
 		Alerts: alertsOf(m.view.Alerts, func(n Name) bool { return n == name }),
 		Events: eventsOf(m.view.Events, func(e tidemark.Event) bool { return e.Cluster == name.Cluster && e.Group == name.Group }),
-		Errors: gapsOf([]tidemark.Observation{o}),
+		Errors: gapsOf(shownErrors, o),
 	}
 }
 
 func (s *Server) alerts(w http.ResponseWriter, r *http.Request) {
 	m := s.now.Load()
-	list := AlertList{m.object("AlertList"), []Alert{}, m.summary.Errors}
-	if m.view != nil {
-		list.Alerts = alertsOf(m.view.Alerts, func(Name) bool { return true })
-	}
-	answer(w, r, list)
+	s.reply(w, r, m, func() any {
+		list := AlertList{m.object("AlertList"), []Alert{}, m.summary.Errors}
+		if m.view != nil {
+			list.Alerts = alertsOf(m.view.Alerts, func(Name) bool { return true })
+		}
+		return list
+	})
 }
 
 func noSuchCall(w http.ResponseWriter, r *http.Request) {
 	problem(w, http.StatusNotFound, fmt.Sprintf("The API has no %s %s.", r.Method, r.URL.Path))
 }
 
+// reply answers what follows from a moment. Who has it already, as its ETag says,
+// gets it not again, and it is not even made: polling costs next to nothing.
+// The tag is a weak one because squeezed and plain are the same answer.
+func (s *Server) reply(w http.ResponseWriter, r *http.Request, m *moment, object func() any) {
+	tag := fmt.Sprintf(`W/"%s-%d"`, s.run, m.summary.Sequence)
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Cache-Control", "private, no-cache")
+	if slices.Contains(strings.Split(r.Header.Get("If-None-Match"), ", "), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	answer(w, r, object())
+}
+
 // answer writes JSON. An error can only mean that the reader is gone.
 func answer(w http.ResponseWriter, r *http.Request, object any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", "no-store")
+	}
 	body, done := squeezed(w, r)
 	defer done()
 	_ = json.NewEncoder(body).Encode(object)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,8 +25,9 @@ func TestLook(t *testing.T) {
 		t.Skip("TIDEMARK_LOOK does not say where to listen")
 	}
 	groups, _ := strconv.Atoi(os.Getenv("TIDEMARK_LOOK_GROUPS"))
-	s, err := web.New(web.Options{Version: "v0.1.0", Demo: groups == 0, Mounts: []web.Mount{
+	s, err := web.New(web.Options{Version: "v0.1.0", Demo: groups == 0, Drills: madeUpDrills, Replay: madeUpReplay, Mounts: []web.Mount{
 		{Path: "/api/v1/query_range", Handler: http.HandlerFunc(madeUpHistory)},
+		{Path: "/api/v1/query", Handler: text(`{"status":"success","data":{"resultType":"vector","result":[]}}`)},
 		{Path: "/api/v1/rules", Handler: text(madeUpRules)},
 		{Path: "/api/v1/targets", Handler: text(madeUpTargets)},
 	}})
@@ -77,7 +79,9 @@ var plots = []plot{
 }
 
 func madeUp(at time.Time, groups int) *tidemark.View {
-	s := &tidemark.Snapshot{Cluster: "prod-eu", Began: at.Add(-41 * time.Millisecond), Ended: at, Brokers: []tidemark.Broker{{ID: 1, Up: true}, {ID: 2, Up: true}, {ID: 3, Up: true}}}
+	s := &tidemark.Snapshot{Cluster: "prod-eu", Began: at.Add(-41 * time.Millisecond), Ended: at, Brokers: []tidemark.Broker{
+		{ID: 1, Address: "kafka-1.prod:9092", Up: true}, {ID: 2, Address: "kafka-2.prod:9092", Up: true}, {ID: 3, Address: "kafka-3.prod:9092"},
+	}, Requests: []tidemark.RequestCount{{API: "DescribeGroups", N: 1022}, {API: "ListOffsets", N: 7340}, {API: "OffsetFetch", N: 9312}}}
 	o := tidemark.Observation{Cluster: "prod-eu", Snapshot: s}
 	s.Gaps = []tidemark.Gap{{What: "group payments", Reason: tidemark.Denied, Err: errors.New("GROUP_AUTHORIZATION_FAILED: this principal lacks Describe on it")}}
 	phase := float64(at.UnixMilli()%600_000) / 1000
@@ -96,7 +100,7 @@ func madeUp(at time.Time, groups int) *tidemark.View {
 	notes := map[string]string{"summary": "crm-events-sse is 500 records or more behind for 5 minutes", "runbook_url": "/runbooks/CrmEventsConsumerLagHigh"}
 	return &tidemark.View{
 		At: at, Observations: []tidemark.Observation{o},
-		Pipelines: []tidemark.Pipeline{{Name: "crm-events", Group: "crm-events-sse", Thresholds: tidemark.Thresholds{LagRecords: 500}}, {Name: "orders", Group: "orders-billing", Thresholds: tidemark.Thresholds{LagRecords: 5000}}},
+		Pipelines: []tidemark.Pipeline{{Name: "crm-events", Group: "crm-events-sse", Owner: "team-crm", Thresholds: tidemark.Thresholds{LagRecords: 500}}, {Name: "orders", Group: "orders-billing", Thresholds: tidemark.Thresholds{LagRecords: 5000}}},
 		Alerts: []tidemark.Alert{
 			{Name: "CrmEventsConsumerLagHigh", State: tidemark.AlertFiring, Labels: labels, Annotations: notes, Value: 10843, ActiveSince: at.Add(-14 * time.Minute), FiredAt: at.Add(-9 * time.Minute)},
 			{Name: "KafkaPartitionStalled", State: tidemark.AlertPending, Labels: map[string]string{"severity": "warning", "cluster": "prod-eu", "consumergroup": "search-indexer"}, Annotations: map[string]string{"summary": "partition 17 of documents does not move"}, Value: 1, ActiveSince: at.Add(-2 * time.Minute), DataMissingSince: at.Add(-30 * time.Second)},
@@ -142,6 +146,7 @@ func plant(o *tidemark.Observation, p plot, at time.Time, phase float64) {
 		left := time.Duration(lag / max(p.out-p.in, 1) * float64(time.Second))
 		e.Drain = tidemark.Drain{P10: left * 8 / 10, P50: left, P90: left * 13 / 10, Known: true}
 	}
+	topic := tidemark.Topic{Name: "topic." + p.name}
 	for id := range p.partitions {
 		part := tidemark.Partition{Group: p.name, Topic: "topic." + p.name, ID: int32(id), LogStart: 1000, LogEnd: 500_000}
 		part.Committed = part.LogEnd - int64(lag/float64(p.partitions))
@@ -157,9 +162,20 @@ func plant(o *tidemark.Observation, p plot, at time.Time, phase float64) {
 		case p.name == "warehouse" && id == 2:
 			part.Reason, pe.Reason, pe.State = tidemark.Unreachable, tidemark.Unreachable, tidemark.Unknown
 		}
+		log := tidemark.Log{ID: part.ID, Leader: 1 + part.ID%2, Replicas: 3, InSync: 2, Start: part.LogStart, End: part.LogEnd, At: at}
+		switch {
+		case p.name == "warehouse" && id == 2:
+			log.Leader, log.Reason, log.At = -1, tidemark.Unreachable, at.Add(-7*time.Minute)
+		case p.name == "shipping" && id == 1:
+			log.Held, log.Stable = at.Add(-12*time.Minute), part.Committed+20
+		}
+		topic.Partitions = append(topic.Partitions, log)
 		e.Lag.Add(part)
 		o.Snapshot.Partitions = append(o.Snapshot.Partitions, part)
 		e.Partitions = append(e.Partitions, pe)
+	}
+	if p.partitions > 0 {
+		o.Snapshot.Topics = append(o.Snapshot.Topics, topic)
 	}
 	o.Snapshot.Groups = append(o.Snapshot.Groups, g)
 	o.Estimates = append(o.Estimates, e)
@@ -182,6 +198,34 @@ func madeUpHistory(w http.ResponseWriter, r *http.Request) {
 		comma = ","
 	}
 	fmt.Fprint(w, `]}]}}`)
+}
+
+func madeUpDrills() []web.Drill {
+	known := func(n float64) web.Number { return web.Number{Value: n, Known: true} }
+	at := web.Time{Time: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)}
+	return []web.Drill{
+		{Name: "backlog", Title: "A backlog of 10,000 records drains as predicted", Reports: []web.DrillReport{{
+			Drill: "backlog", Group: "crm-events-sse", Topic: "aetherlink.events", StartedAt: at, Took: known(611), Passed: true,
+			Drain: &web.DrillDrain{From: known(10_000), Took: known(590), Replicas: known(3), Capacity: known(5.6), Error: known(0.2)},
+			Steps: []web.DrillStep{{Number: 1, Text: "publish 10000 to aetherlink.events", Verdict: "passed", Took: known(2)}, {Number: 2, Text: "expect alert CrmEventsConsumerLagHigh within 6m", Verdict: "passed", Seen: "fired after 5m 3s", Took: known(303)}},
+		}}},
+		{Name: "consumer-crash", Title: "A consumer dies and is noticed"},
+	}
+}
+
+func madeUpReplay(_ context.Context, q web.Question) ([]web.Firing, error) {
+	if strings.Contains(q.Expr, "(") {
+		return nil, errors.New("1:5: parse error: unclosed left parenthesis")
+	}
+	labels := map[string]string{"cluster": "prod-eu", "consumergroup": "crm-events-sse"}
+	at := func(share float64) web.Time {
+		return web.Time{Time: q.From.Add(time.Duration(share * float64(q.To.Sub(q.From))))}
+	}
+	return []web.Firing{
+		{Labels: labels, ActiveAt: at(0.1), ResolvedAt: at(0.102), Value: web.Number{Value: 520, Known: true}},
+		{Labels: labels, ActiveAt: at(0.4), FiredAt: at(0.405), ResolvedAt: at(0.5), Value: web.Number{Value: 4020, Known: true}},
+		{Labels: labels, ActiveAt: at(0.9), FiredAt: at(0.905), Value: web.Number{Value: 9020, Known: true}},
+	}, nil
 }
 
 func text(body string) http.HandlerFunc {

@@ -183,7 +183,9 @@ type Row struct {
 	Headroom    Number         `json:"headroom"`        // share of what the replicas can read that does not arrive; negative: they cannot keep up
 	Skew        Number         `json:"skew"`
 	Members     Number         `json:"members"`
-	Alerts      int            `json:"alerts"` // firing now
+	Alerts      int            `json:"alerts"`   // firing now
+	Pipeline    string         `json:"pipeline"` // that watches the group; empty: none
+	Owner       string         `json:"owner"`    // of the pipeline
 }
 
 // Group is a row and its latest totals, oldest first; null where none was complete.
@@ -266,7 +268,6 @@ type Command struct {
 
 // Thresholds are those of the group's pipeline; null where it sets none.
 type Thresholds struct {
-	Pipeline   string `json:"pipeline"` // empty: no pipeline watches the group
 	LagRecords Number `json:"lagRecords"`
 	Drain      Number `json:"drain"`
 	TimeLag    Number `json:"timeLag"`
@@ -274,7 +275,8 @@ type Thresholds struct {
 	MembersMin Number `json:"membersMin"`
 }
 
-// Partition is one partition as the group reads it.
+// Partition is one partition as the group reads it. What an open transaction
+// holds back begins at stable: who reads only what is committed cannot go on.
 type Partition struct {
 	Topic       string         `json:"topic"`
 	ID          int32          `json:"id"`
@@ -284,7 +286,11 @@ type Partition struct {
 	Committed   Number         `json:"committed"` // null: never, or not seen; the reason says which
 	LogEnd      Number         `json:"logEnd"`
 	Lag         Number         `json:"lag"`
-	Lost        int64          `json:"lost"`
+	Lost        Number         `json:"lost"`       // deleted by retention before they were read
+	Leader      Number         `json:"leader"`     // broker; -1: there is none; null: not seen
+	ObservedAt  Time           `json:"observedAt"` // when the leader told the end
+	HeldSince   Time           `json:"heldSince"`  // an open transaction holds readers back; null: none is known to
+	Stable      Number         `json:"stable"`     // where it holds them
 	TimeLag     TimeLag        `json:"timeLag"`
 	Arrivals    Rate           `json:"arrivals"`
 	Consumption Rate           `json:"consumption"`
@@ -347,4 +353,123 @@ type Patch struct {
 	Summary Summary `json:"summary"`
 	Groups  []Row   `json:"groups"`
 	Gone    []Name  `json:"gone"`
+}
+
+// ClusterList is every cluster, and how far what is shown of it can be trusted.
+type ClusterList struct {
+	Object
+	Clusters []ClusterDetail `json:"clusters"`
+}
+
+// ClusterDetail is all about one cluster's latest look.
+type ClusterDetail struct {
+	Cluster
+	Nodes    []Broker       `json:"nodes"`
+	States   map[string]int `json:"states"`   // how many groups are in each state
+	Requests []RequestCount `json:"requests"` // since its collector was opened
+	Errors   []Gap          `json:"errors"`   // the first 200
+}
+
+// Broker is one broker of a cluster, also for a while after it has left.
+type Broker struct {
+	ID      int32  `json:"id"`
+	Address string `json:"address"`
+	Up      bool   `json:"up"`     // it answered in the latest look
+	LeftAt  Time   `json:"leftAt"` // null: it is a member
+}
+
+// RequestCount is how many requests of one API a cluster was sent.
+type RequestCount struct {
+	API   string `json:"api"`
+	Count int64  `json:"count"`
+}
+
+// Topology says which groups read which topics.
+type Topology struct {
+	Object
+	Topics []Topic `json:"topics"`
+	Reads  []Read  `json:"reads"`
+	Errors []Gap   `json:"errors"`
+}
+
+// Topic is a topic and how its partitions are.
+type Topic struct {
+	Cluster    string `json:"cluster"`
+	Name       string `json:"name"`
+	Partitions int    `json:"partitions"`
+	Leaderless Number `json:"leaderless"` // partitions without a leader; null: not all were seen
+	OutOfSync  Number `json:"outOfSync"`  // partitions with replicas out of sync
+}
+
+// Read is one topic as one group reads it.
+type Read struct {
+	Cluster    string `json:"cluster"`
+	Topic      string `json:"topic"`
+	Group      string `json:"group"`
+	Partitions int    `json:"partitions"`
+	Lag        Lag    `json:"lag"`
+	Arrivals   Number `json:"arrivals"` // records per second; null unless known for every partition
+}
+
+// DrillList is what can be drilled, and what came of it.
+type DrillList struct {
+	Object
+	Drills []Drill `json:"drills"`
+}
+
+// Drill is one drill and its reports, newest first.
+type Drill struct {
+	Name    string        `json:"name"`
+	Title   string        `json:"title"`
+	Reports []DrillReport `json:"reports"`
+}
+
+// DrillReport is what a drill showed; `tidemark drill run -o json` writes the same.
+type DrillReport struct {
+	Drill     string      `json:"drill"`
+	Title     string      `json:"title"`
+	Group     string      `json:"group"`
+	Topic     string      `json:"topic"`
+	StartedAt Time        `json:"startedAt"`
+	Took      Number      `json:"tookSeconds"`
+	Passed    bool        `json:"passed"`
+	Drain     *DrillDrain `json:"drain"` // null: none was measured to its end
+	Steps     []DrillStep `json:"steps"`
+}
+
+// DrillDrain is a drain as a drill measured it.
+type DrillDrain struct {
+	From     Number `json:"fromRecords"`
+	Took     Number `json:"tookSeconds"`
+	Replicas Number `json:"replicas"`
+	Capacity Number `json:"replicaCapacityPerSecond"`
+	Error    Number `json:"replicaCapacityErrorPerSecond"`
+}
+
+// DrillStep is one line of a drill, carried out.
+type DrillStep struct {
+	Number  int    `json:"number"`
+	Text    string `json:"text"`
+	Verdict string `json:"verdict"`
+	Seen    string `json:"seen"`
+	Took    Number `json:"tookSeconds"`
+}
+
+// Replay is what an alert would have done over a time that history keeps.
+type Replay struct {
+	Object
+	Expr    string   `json:"expr"`
+	For     Number   `json:"forSeconds"`
+	From    Time     `json:"from"`
+	To      Time     `json:"to"`
+	Firings []Firing `json:"firings"` // oldest first
+}
+
+// Firing is one time that an alert fired, or would have.
+type Firing struct {
+	Labels     map[string]string `json:"labels"`
+	ActiveAt   Time              `json:"activeAt"`   // the condition began to hold
+	FiredAt    Time              `json:"firedAt"`    // null: it ended while pending
+	ResolvedAt Time              `json:"resolvedAt"` // null: it still holds at the end
+	Value      Number            `json:"value"`      // the last, as the expression has it
 }

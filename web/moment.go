@@ -21,6 +21,7 @@ type moment struct {
 	summary    Summary
 	rows       []row // in the order of clusters, then by name
 	at         map[Name]int
+	watchers   []watcher
 	superseded chan struct{}
 }
 
@@ -41,7 +42,7 @@ func first(o Options) *moment {
 // next turns a View into the moment after m. It costs time by the number of
 // groups, not of partitions.
 func (m *moment) next(v *tidemark.View) *moment {
-	n := &moment{view: v, at: map[Name]int{}, superseded: make(chan struct{})}
+	n := &moment{view: v, at: map[Name]int{}, watchers: watchersOf(v.Pipelines), superseded: make(chan struct{})}
 	firing := firingByGroup(v.Alerts)
 	for _, o := range v.Observations {
 		if o.Snapshot == nil {
@@ -52,7 +53,8 @@ func (m *moment) next(v *tidemark.View) *moment {
 		for _, g := range o.Snapshot.Groups {
 			name := Name{o.Cluster, g.Name}
 			r := row{Group: Group{Row: rowOf(o, g)}}
-			r.Alerts = firing[name]
+			watched := n.pipeline(name)
+			r.Alerts, r.Pipeline, r.Owner = firing[name], watched.Name, watched.Owner
 			m.carry(&r, name, v, looked)
 			n.at[name] = len(n.rows)
 			n.rows = append(n.rows, r)
@@ -115,7 +117,7 @@ func (m *moment) summarize(before Summary) Summary {
 	s.Lag = lagOf(total, known)
 	s.Alerts = countAlerts(m.view.Alerts)
 	s.Events = eventsOf(m.view.Events, func(tidemark.Event) bool { return true })
-	s.Errors = gapsOf(m.view.Observations)
+	s.Errors = gapsOf(shownErrors, m.view.Observations...)
 	s.Verdict = m.verdict()
 	return s
 }

@@ -75,6 +75,8 @@ func jsonKind(of ast.Expr) map[string]any {
 		return map[string]any{"type": "array", "items": jsonKind(of.Elt)}
 	case *ast.MapType:
 		return map[string]any{"type": "object", "additionalProperties": jsonKind(of.Value)}
+	case *ast.StarExpr:
+		return map[string]any{"anyOf": []any{jsonKind(of.X), kind("null")}}
 	case *ast.SelectorExpr: // tidemark.State
 		return map[string]any{"type": "string", "enum": stateNames()}
 	case *ast.Ident:

@@ -28,9 +28,11 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	p := m.load(name).plan(wish)
-	p.Object = m.object("Plan")
-	answer(w, r, p)
+	s.reply(w, r, m, func() any {
+		p := m.load(name).plan(wish)
+		p.Object = m.object("Plan")
+		return p
+	})
 }
 
 // load is what a group has to do and what it does it with.
@@ -52,7 +54,7 @@ func (m *moment) load(name Name) load {
 		g, _ := o.Snapshot.Group(name.Group)
 		e = tidemark.Estimate{State: tidemark.Unknown, Because: "nothing has been estimated yet", Lag: o.Snapshot.Total(g)}
 	}
-	l := load{name: name, estimate: e, service: name.Group, broker: "localhost:9092"}
+	l := load{name: name, estimate: e, broker: "localhost:9092"}
 	l.demand = capacity.Demand{Arrivals: e.Arrivals.PerSecond, Backlog: float64(e.Lag.Records)}
 	if e.State == tidemark.Idle || e.State == tidemark.CaughtUp {
 		l.demand.Backlog = 0
@@ -64,11 +66,9 @@ func (m *moment) load(name Name) load {
 	if len(o.Snapshot.Brokers) > 0 {
 		l.broker = o.Snapshot.Brokers[0].Address
 	}
-	if i := slices.IndexFunc(m.view.Pipelines, func(p tidemark.Pipeline) bool { return watches(p, name) }); i >= 0 {
-		l.target = m.view.Pipelines[i].Target
-		l.service = cmp.Or(m.view.Pipelines[i].Scrape.Job, m.view.Pipelines[i].Name)
-	}
-	l.target = capacity.WithDefaults(l.target)
+	watched := m.pipeline(name)
+	l.service = cmp.Or(watched.Scrape.Job, watched.Name, name.Group)
+	l.target = capacity.WithDefaults(watched.Target)
 	return l
 }
 

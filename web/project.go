@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,6 +39,9 @@ func lagOf(t tidemark.Total, known bool) Lag {
 	}
 }
 
+// anySeen says whether the sum of what was seen is a sum of anything.
+func anySeen(t tidemark.Total) bool { return t.Complete || t.Partitions > t.Missing+t.Uncommitted }
+
 // rowOf puts together what an observation tells about one group. Without an
 // estimate the state is unknown, and says so.
 func rowOf(o tidemark.Observation, g tidemark.Group) Row {
@@ -51,7 +55,7 @@ func rowOf(o tidemark.Observation, g tidemark.Group) Row {
 		Cluster: o.Cluster, Group: g.Name, Type: g.Type, Phase: g.Phase,
 		State: e.State, Because: e.Because, Reason: g.Reason.String(),
 		Fresh: o.Failed == nil && seen, ObservedAt: Time{g.At},
-		Lag:     lagOf(e.Lag, e.Lag.Complete || e.Lag.Partitions > e.Lag.Missing+e.Lag.Uncommitted),
+		Lag:     lagOf(e.Lag, anySeen(e.Lag)),
 		TimeLag: timeLagOf(e.TimeLag), Arrivals: rateOf(e.Arrivals), Consumption: rateOf(e.Consumption),
 		Slope:    when(flow, e.Arrivals.PerSecond-e.Consumption.PerSecond),
 		Drain:    Drain{seconds(e.Drain.Known, e.Drain.P10), seconds(e.Drain.Known, e.Drain.P50), seconds(e.Drain.Known, e.Drain.P90)},
@@ -95,7 +99,7 @@ func clusterOf(o tidemark.Observation) Cluster {
 }
 
 // gapsOf returns the first of what the observations did not see, failed looks first.
-func gapsOf(observations []tidemark.Observation) []Gap {
+func gapsOf(most int, observations ...tidemark.Observation) []Gap {
 	gaps := []Gap{}
 	for _, o := range observations {
 		if o.Failed != nil {
@@ -107,7 +111,7 @@ func gapsOf(observations []tidemark.Observation) []Gap {
 			continue
 		}
 		for _, g := range o.Snapshot.Gaps {
-			if len(gaps) >= shownErrors {
+			if len(gaps) >= most {
 				return gaps
 			}
 			gap := Gap{Cluster: o.Cluster, What: g.What, Reason: g.Reason.String()}
@@ -196,10 +200,11 @@ func partitionsOf(s *tidemark.Snapshot, g tidemark.Group, e tidemark.Estimate) [
 		out[i] = Partition{
 			Topic: p.Topic, ID: p.ID, State: tidemark.Unknown, Reason: p.Reason.String(),
 			LogStart: when(p.LogStart >= 0, p.LogStart), LogEnd: when(p.LogEnd >= 0, p.LogEnd),
-			Committed: when(p.Committed >= 0, p.Committed), Lost: p.Lost(), Owner: owners[place{p.Topic, p.ID}],
+			Committed: when(p.Committed >= 0, p.Committed), Owner: owners[place{p.Topic, p.ID}],
 		}
 		lag, known := p.Lag()
-		out[i].Lag = when(known, lag)
+		out[i].Lag, out[i].Lost = when(known, lag), when(known, p.Lost())
+		located(&out[i], s)
 		if len(e.Partitions) == len(partitions) {
 			estimated(&out[i], e.Partitions[i])
 		}
@@ -208,6 +213,18 @@ func partitionsOf(s *tidemark.Snapshot, g tidemark.Group, e tidemark.Estimate) [
 		}
 	}
 	return out
+}
+
+// located adds what the partition's log is known to be, whoever reads it.
+func located(p *Partition, s *tidemark.Snapshot) {
+	topic, _ := s.Topic(p.Topic)
+	i, found := slices.BinarySearchFunc(topic.Partitions, p.ID, func(l tidemark.Log, id int32) int { return cmp.Compare(l.ID, id) })
+	if !found {
+		return
+	}
+	l := topic.Partitions[i]
+	p.Leader, p.ObservedAt = when(l.Reason != tidemark.Denied, l.Leader), Time{l.At}
+	p.HeldSince, p.Stable = Time{l.Held}, when(!l.Held.IsZero(), l.Stable)
 }
 
 func estimated(p *Partition, e tidemark.PartitionEstimate) {
@@ -254,27 +271,33 @@ func membersOf(g tidemark.Group, partitions []Partition) []Member {
 	return out
 }
 
-// thresholdsOf returns those of the first pipeline that watches the group.
-func thresholdsOf(pipelines []tidemark.Pipeline, name Name) Thresholds {
-	i := slices.IndexFunc(pipelines, func(p tidemark.Pipeline) bool { return watches(p, name) })
-	if i < 0 {
-		return Thresholds{}
-	}
-	t := pipelines[i].Thresholds
-	return Thresholds{
-		Pipeline: pipelines[i].Name, LagRecords: when(t.LagRecords > 0, t.LagRecords),
-		Drain: seconds(t.Drain > 0, t.Drain), TimeLag: seconds(t.TimeLag > 0, t.TimeLag),
-		Skew: when(t.Skew > 0, t.Skew), MembersMin: when(t.MembersMin > 0, t.MembersMin),
-	}
+// watcher is a pipeline with its pattern compiled: there may be 10,000 names to match.
+type watcher struct {
+	tidemark.Pipeline
+	names *regexp.Regexp
 }
 
-func watches(p tidemark.Pipeline, name Name) bool {
-	if p.Cluster != "" && p.Cluster != name.Cluster {
-		return false
+func watchersOf(pipelines []tidemark.Pipeline) []watcher {
+	watchers := make([]watcher, len(pipelines))
+	for i, p := range pipelines {
+		watchers[i] = watcher{p, p.Names()}
 	}
-	if p.GroupPattern == "" {
-		return p.Group == name.Group
+	return watchers
+}
+
+// pipeline returns the first pipeline that watches the group, or an empty one.
+func (m *moment) pipeline(name Name) tidemark.Pipeline {
+	for _, w := range m.watchers {
+		if (w.Cluster == "" || w.Cluster == name.Cluster) && w.names.MatchString(name.Group) {
+			return w.Pipeline
+		}
 	}
-	matched, err := regexp.MatchString("^(?:"+p.GroupPattern+")$", name.Group)
-	return err == nil && matched
+	return tidemark.Pipeline{}
+}
+
+func thresholdsOf(t tidemark.Thresholds) Thresholds {
+	return Thresholds{
+		LagRecords: when(t.LagRecords > 0, t.LagRecords), Drain: seconds(t.Drain > 0, t.Drain), TimeLag: seconds(t.TimeLag > 0, t.TimeLag),
+		Skew: when(t.Skew > 0, t.Skew), MembersMin: when(t.MembersMin > 0, t.MembersMin),
+	}
 }

@@ -127,6 +127,8 @@ func script(kind ast.Expr) string {
 		return script(kind.Elt) + "[]"
 	case *ast.MapType:
 		return fmt.Sprintf("Record<%s, %s>", script(kind.Key), script(kind.Value))
+	case *ast.StarExpr:
+		return script(kind.X) + " | null"
 	case *ast.SelectorExpr:
 		return kind.Sel.Name
 	case *ast.Ident:

@@ -10,6 +10,8 @@
 package web
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +19,7 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -55,6 +58,21 @@ type Options struct {
 	Demo    bool    // the pages say that the data is made up
 	Mounts  []Mount // what the other parts answer
 	Log     *slog.Logger
+
+	// Drills returns the drills there are, each with its reports, newest first. Nil:
+	// the page says how to run one.
+	Drills func() []Drill
+	// Replay says what an alert would have done. Its error is for the person who
+	// asked: an expression that is none, a time that is not kept. Nil: nothing can
+	// be replayed.
+	Replay func(context.Context, Question) ([]Firing, error)
+}
+
+// Question is what to replay: an expression, how long it must hold, and over which time.
+type Question struct {
+	Expr     string
+	For      time.Duration
+	From, To time.Time
 }
 
 // Mount is a part of the server that somebody else answers.
@@ -68,6 +86,7 @@ type Mount struct {
 // Server holds the View published last and answers from it.
 type Server struct {
 	Options
+	run     string // tells this server's answers from those of the one before
 	now     atomic.Pointer[moment]
 	streams atomic.Int64 // open now
 	handler http.Handler
@@ -83,7 +102,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Options: o}
+	s := &Server{Options: o, run: rand.Text()}
 	s.now.Store(first(o))
 	pages, err := openPages()
 	if err != nil {
@@ -129,6 +148,15 @@ func (s *Server) calls() []call {
 			{"target", "the lag shall be gone after this long, as 10m; else as the pipeline says"},
 		}},
 		{pattern: "GET /api/tidemark/v1/alerts", kind: "AlertList", answers: "`AlertList`: what fires, pends, or was resolved just now", handler: s.alerts},
+		{pattern: "GET /api/tidemark/v1/clusters", kind: "ClusterList", answers: "`ClusterList`: brokers, looks, requests and gaps of each cluster", handler: s.clusters},
+		{pattern: "GET /api/tidemark/v1/topology", kind: "Topology", answers: "`Topology`: which groups read which topics", handler: s.topology},
+		{pattern: "GET /api/tidemark/v1/drills", kind: "DrillList", answers: "`DrillList`: the drills and their reports", handler: s.drills},
+		{pattern: "GET /api/tidemark/v1/replay", kind: "Replay", answers: "`Replay`: what an alert would have done over the history that is kept", handler: s.replay, query: [][2]string{
+			{"expr", "the alert's condition, in PromQL"},
+			{"for", "how long it must hold before it fires, as 5m; else not at all"},
+			{"range", "over so long, as 24h; else 24 hours"},
+			{"to", "until then, as 2026-11-23T12:00:00Z; else until now"},
+		}},
 		{pattern: "GET /api/tidemark/v1/stream", kind: "Snapshot", answers: "server-sent events: a `Snapshot`, then `Patch` after `Patch`", handler: s.stream},
 		{pattern: "GET /api/tidemark/v1/openapi.json", answers: "all of this as OpenAPI 3.1; for people at `/api/docs`", handler: s.describe},
 		{pattern: "/healthz", answers: "200 while the process answers; also `/-/healthy`", handler: healthy, open: true},

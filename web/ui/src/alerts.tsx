@@ -1,7 +1,6 @@
 // What fires, and since when?
-import { useEffect, useState } from 'preact/hooks'
+import { useAnswer } from './ask'
 import { count, rate } from './format'
-import { api, summary } from './store'
 import { Table, type Column } from './table'
 import type { Alert, AlertList } from './types'
 import { Errors, pathOf, Since } from './words'
@@ -11,21 +10,14 @@ const rank: Record<string, number> = { firing: 3, pending: 2, resolved: 1 }
 const urgency: Record<string, number> = { critical: 3, warning: 2, info: 1, none: 0 }
 
 export function AlertsPage() {
-  const [list, setList] = useState<AlertList | null>(null)
-  const [error, setError] = useState('')
-  const sequence = summary.value?.sequence ?? 0
-  useEffect(() => {
-    const stop = new AbortController()
-    api<AlertList>('/alerts', stop.signal).then(l => { setList(l); setError('') }).catch(err => stop.signal.aborted || setError(String(err.message)))
-    return () => stop.abort()
-  }, [sequence])
+  const { answer: list, error } = useAnswer<AlertList>('/alerts')
   if (!list) return <p class="wait">{error || 'Asking the server…'}</p>
   return (
     <section>
       <h1>Alerts</h1>
       <Errors errors={list.errors} />
       <AlertTable alerts={list.alerts} />
-      <p class="muted">No alert resolves while the data it needs is missing. <a href="/rules">All rules</a></p>
+      <p class="muted">No alert resolves while the data it needs is missing. <a href="/rules">All rules</a>, each with a replay over history.</p>
     </section>
   )
 }

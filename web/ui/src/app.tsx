@@ -4,13 +4,19 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { AlertsPage } from './alerts'
 import { CapacityPage } from './capacity'
+import { ClustersPage } from './clusters'
+import { ConnectPage } from './connect'
+import { DrillsPage } from './drills'
 import { duration } from './format'
 import { GroupPage } from './group'
 import { Overview } from './overview'
+import { MomentRibbon, useMoment } from './past'
 import { GraphPage, RulesPage, TargetsPage } from './prometheus'
+import { ReplayPage } from './replay'
 import { connection, dataAge, refused, summary, togglePause } from './store'
 import { typing } from './table'
 import { theme, toggleTheme } from './theme'
+import { TopologyPage } from './topology'
 
 // What the server answers itself is no page of ours: the browser shall ask for it.
 const ours = /^\/(?!api\/|runbooks\/|metrics|federate|healthz|readyz|-\/)/
@@ -27,6 +33,7 @@ export function App() {
     <LocationProvider scope={ours}>
       <Header />
       <Ribbon />
+      <MomentRibbon />
       <main id="main" tabIndex={-1}>
         {refused.value && <p class="problem">{refused.value}</p>}
         <Router>
@@ -34,6 +41,11 @@ export function App() {
           <Route path="/groups/:cluster/:group" component={GroupPage} />
           <Route path="/capacity" component={CapacityPage} />
           <Route path="/alerts" component={AlertsPage} />
+          <Route path="/topology" component={TopologyPage} />
+          <Route path="/clusters" component={ClustersPage} />
+          <Route path="/drills" component={DrillsPage} />
+          <Route path="/connect" component={ConnectPage} />
+          <Route path="/replay" component={ReplayPage} />
           <Route path="/rules" component={RulesPage} />
           <Route path="/targets" component={TargetsPage} />
           <Route path="/graph" component={GraphPage} />
@@ -45,16 +57,40 @@ export function App() {
   )
 }
 
-const pages = [['/', 'Overview'], ['/capacity', 'Capacity'], ['/alerts', 'Alerts'], ['/rules', 'Rules'], ['/targets', 'Targets'], ['/graph', 'Graph']]
+// Each page with the key that, after g, leads to it.
+const pages = [
+  ['/', 'Overview', 'o'], ['/capacity', 'Capacity', 'c'], ['/alerts', 'Alerts', 'a'], ['/topology', 'Topology', 't'], ['/clusters', 'Clusters', 'k'],
+  ['/drills', 'Drills', 'd'], ['/runbooks/', 'Runbooks', 'b'], ['/rules', 'Rules', 'r'], ['/targets', 'Targets', 's'], ['/graph', 'Graph', 'h'],
+]
+
+// useGoing leads to a page with two keys, as g and then a.
+function useGoing(route: (to: string) => void) {
+  useEffect(() => {
+    let begun = 0
+    const pressed = (e: KeyboardEvent) => {
+      if (typing(e)) return
+      const to = Date.now() - begun < 1500 && pages.find(([, , key]) => key === e.key)?.[0]
+      begun = e.key === 'g' ? Date.now() : 0
+      if (!to) return
+      e.stopImmediatePropagation() // the second key has a meaning of its own, too
+      if (ours.test(to)) route(to)
+      else location.href = to
+    }
+    addEventListener('keydown', pressed, true)
+    return () => removeEventListener('keydown', pressed, true)
+  }, [])
+}
 
 function Header() {
-  const { path } = useLocation()
+  const { path, route } = useLocation()
   const [help, setHelp] = useState(false)
+  useGoing(route)
   useEffect(() => {
     const pressed = (e: KeyboardEvent) => {
       if (typing(e)) return
       if (e.key === 't') toggleTheme()
       if (e.key === 'l') togglePause()
+      if (e.key === 'c') void navigator.clipboard?.writeText(location.href)
       if (e.key === '?') setHelp(h => !h)
     }
     addEventListener('keydown', pressed)
@@ -74,6 +110,7 @@ function Header() {
         ))}
       </nav>
       <Connection />
+      <TimeTravel />
       <button type="button" class="icon" title="light or dark (t)" aria-label="Switch between light and dark" onClick={toggleTheme}>{theme.value === 'dark' ? '☀' : '☾'}</button>
       <button type="button" class="icon" title="keys (?)" aria-label="Keys" onClick={() => setHelp(true)}>?</button>
       {help && <Help close={() => setHelp(false)} />}
@@ -84,12 +121,14 @@ function Header() {
 const tooOld = 60 // seconds: four looks at the default interval
 
 function Connection() {
+  const past = useMoment() !== null
   const age = dataAge.value
   const state = connection.value
   const stale = state === 'live' && age !== null && age > tooOld
   const word = stale ? 'stale' : state
   const tone = stale ? 'crit' : state === 'live' ? 'ok' : state === 'paused' ? 'grey' : 'warn'
   const shape = { ok: '●', crit: '×', grey: '‖', warn: '○' }[tone]
+  if (past) return <span class="connection warn"><span class="shape" aria-hidden="true">◷</span> past</span>
   return (
     <button type="button" class={`connection ${tone}`} title="age of the oldest data shown; pause or go on (l)" onClick={togglePause}>
       <span class="shape" aria-hidden="true">{shape}</span> {word}{age !== null && ` · ${age < 10 ? `${age.toFixed(1)}s` : duration(age)}`}
@@ -97,7 +136,10 @@ function Connection() {
   )
 }
 
-const keys = [['/', 'filter'], ['j k', 'next, previous row'], ['Enter', 'open'], ['t', 'light or dark'], ['l', 'pause or go on'], ['[ ]', 'shorter or longer time'], ['?', 'these keys']]
+const keys = [
+  ['/', 'filter'], ['j k', 'next, previous row'], ['Enter', 'open'], ['[ ]', 'shorter or longer time'], ['c', 'copy the link'], ['t', 'light or dark'], ['l', 'pause or go on'],
+  ...pages.map(([, name, key]) => [`g ${key}`, name]), ['?', 'these keys'],
+]
 
 function Help({ close }: { close: () => void }) {
   const box = useRef<HTMLDialogElement>(null)
@@ -133,7 +175,16 @@ function NotFound() {
 function Footer() {
   return (
     <footer>
-      tidemark {summary.value?.version} · <a href="/metrics">metrics</a> · <a href="/api/docs">API</a> · <a href="/readyz">ready</a>
+      tidemark {summary.value?.version} · <a href="/connect">connect a cluster</a> · <a href="/metrics">metrics</a> · <a href="/api/docs">API</a> · <a href="/readyz">ready</a>
     </footer>
   )
+}
+
+// TimeTravel opens the page as it was five minutes ago; the ribbon leads further.
+function TimeTravel() {
+  const { path, route } = useLocation()
+  const at = useMoment()
+  if (at !== null || (path !== '/' && !path.startsWith('/groups/'))) return null
+  const go = () => route(`${path}?at=${new Date(Date.now() - 300_000).toISOString()}`)
+  return <button type="button" class="icon" title="this page as it was" aria-label="This page as it was" onClick={go}>◷</button>
 }

@@ -2,21 +2,25 @@
 import { useMemo, useRef, useEffect } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { count, dash, duration, eta, lagWord, plural, rate, slope } from './format'
-import { allGroups, dataAge, groupOf, summary } from './store'
+import { useMoment, usePastGroups } from './past'
+import { allGroups, dataAge, summary } from './store'
 import { Spark } from './spark'
 import { Table, typing, useSetQuery, type Column } from './table'
 import type { Group, State, Summary } from './types'
-import { Age, At, Errors, pathOf, Since, states, StateWord } from './words'
+import { Age, At, Chip, Errors, linkTo, Since, states, StateWord } from './words'
 
 export function Overview() {
-  const s = summary.value
-  if (!s) return <p class="wait">Asking the server…</p>
+  const at = useMoment()
+  const { moment, error } = usePastGroups(at)
+  const s = at === null ? summary.value : moment?.summary
+  if (!s) return <p class="wait">{error || 'Asking the server…'}</p>
+  const all = moment?.groups ?? allGroups.value
   return (
     <>
-      <Verdict s={s} />
+      <Verdict s={s} worst={all.find(g => g.cluster === s.verdict.worst.cluster && g.group === s.verdict.worst.group)} />
       <Tiles s={s} />
       <Errors errors={s.errors} />
-      <Groups s={s} />
+      <Groups s={s} all={all} />
       <Ticker s={s} />
     </>
   )
@@ -24,15 +28,14 @@ export function Overview() {
 
 const marks = { failing: ['×', 'crit'], unknown: ['–', 'grey'], behind: ['!', 'warn'], ok: ['✓', 'ok'] } as const
 
-function Verdict({ s }: { s: Summary }) {
+function Verdict({ s, worst }: { s: Summary; worst?: Group }) {
   const [shape, tone] = marks[s.verdict.level]
-  const worst = s.verdict.worst.group ? groupOf(s.verdict.worst) : undefined
   return (
     <section class={`verdict ${tone}`} aria-live="polite">
       <h1><span class="shape" aria-hidden="true">{shape}</span> {s.verdict.text}</h1>
       {worst && (
         <p>
-          <a href={pathOf(worst)}>{worst.group}</a> has been {states[worst.state].word} for <Since at={worst.since} />
+          <a href={linkTo(worst)}>{worst.group}</a> {worst.since === null ? `was ${states[worst.state].word}` : <>has been {states[worst.state].word} for <Since at={worst.since} /></>}
           {worst.because ? <>: {worst.because}</> : null}
         </p>
       )}
@@ -46,17 +49,18 @@ function Tiles({ s }: { s: Summary }) {
   const firing = s.alerts.critical + s.alerts.warning
   const failed = s.clusters.filter(c => c.failed || c.observedAt === null)
   const gaps = s.clusters.reduce((n, c) => n + (c.gaps ?? 0), 0)
+  const down = s.clusters.reduce((n, c) => n + (c.brokers ?? 0) - (c.brokersUp ?? 0), 0)
   const look = s.clusters.map(c => c.lookSeconds).filter(x => x !== null)
   return (
     <section class="tiles" aria-label="At a glance">
       <Tile name="Failing" tone={failing ? 'crit' : 'ok'} shape={failing ? '×' : '✓'} value={count(failing)} note={`${count(behind)} behind, ${count(s.states.unknown ?? 0)} unknown`} />
       <Tile name="Worst time lag" value={s.timeLag.seconds === null ? dash : `${s.timeLagUnknown ? '≥ ' : ''}${duration(s.timeLag.seconds)}`}
-        note={<>{s.slowest.group && <a href={pathOf(s.slowest)}>{s.slowest.group}</a>}{s.slowest.group && s.timeLagUnknown ? ', ' : ''}{s.timeLagUnknown ? `${plural(s.timeLagUnknown, 'group')} not known` : ''}</>} />
+        note={<>{s.slowest.group && <a href={linkTo(s.slowest)}>{s.slowest.group}</a>}{s.slowest.group && s.timeLagUnknown ? ', ' : ''}{s.timeLagUnknown ? `${plural(s.timeLagUnknown, 'group')} not known` : ''}</>} />
       <Tile name="Total lag" value={s.lag.complete ? count(s.lag.records) : s.lag.known === null ? dash : `≥ ${count(s.lag.known)}`} note={s.lag.complete ? plural(s.lag.partitions, 'partition') : 'not all of it was seen'} />
       <Tile name="Alerts" tone={s.alerts.critical ? 'crit' : firing ? 'warn' : 'ok'} shape={s.alerts.critical ? '×' : firing ? '!' : '✓'} value={count(firing)} note={<a href="/alerts">{`${count(s.alerts.critical)} critical, ${count(s.alerts.pending)} pending`}</a>} />
-      <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'warn' : 'ok'} shape={failed.length ? '×' : gaps ? '!' : '✓'}
+      {s.clusters.length > 0 && <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'warn' : 'ok'} shape={failed.length ? '×' : gaps ? '!' : '✓'}
         value={failed.length ? 'blind' : look.length ? `${Math.round(Math.max(...look) * 1000)} ms` : dash}
-        note={failed.length ? failed[0].failed || 'first look not ended' : `${plural(gaps, 'gap')}, seen ${duration(dataAge.value)} ago`} />
+        note={<a href="/clusters">{failed.length ? failed[0].failed || 'first look not ended' : [down && `${plural(down, 'broker')} down`, plural(gaps, 'gap'), `seen ${duration(dataAge.value)} ago`].filter(Boolean).join(', ')}</a>} />}
     </section>
   )
 }
@@ -71,11 +75,18 @@ function Tile(p: { name: string; value: string; note: preact.ComponentChildren; 
   )
 }
 
-function Groups({ s }: { s: Summary }) {
+// What the table can be put together by, as ?by= in the URL.
+const headings: Record<string, (g: Group) => string> = {
+  owner: g => g.owner || 'no owner',
+  pipeline: g => g.pipeline || 'no pipeline',
+  state: g => states[g.state].word,
+  cluster: g => g.cluster,
+}
+
+function Groups({ s, all }: { s: Summary; all: Group[] }) {
   const { query } = useLocation()
   const setQuery = useSetQuery()
   const words = query.q ?? ''
-  const all = allGroups.value
   const rows = useMemo(() => urgentFirst(all.filter(matching(words))), [all, words])
   const field = useSlash()
   const many = s.clusters.length > 1
@@ -83,29 +94,35 @@ function Groups({ s }: { s: Summary }) {
   return (
     <section>
       <div class="tools">
-        <input ref={field} type="search" placeholder="/ filter: name, state, -not" aria-label="Filter groups" value={words} onInput={e => setQuery('q', e.currentTarget.value)} />
-        <Chips s={s} words={words} set={text => setQuery('q', text)} />
+        <input ref={field} type="search" placeholder="/ filter: name, state, owner, -not" aria-label="Filter groups" value={words} onInput={e => setQuery('q', e.currentTarget.value)} />
+        <Chips s={s} all={all} words={words} set={text => setQuery('q', text)} />
         <span class="grow" />
+        <label>by <select value={query.by in headings ? query.by : ''} onChange={e => setQuery('by', e.currentTarget.value)}>
+          <option value="">urgency</option>
+          {Object.keys(headings).map(name => <option key={name} value={name}>{name}</option>)}
+        </select></label>
         <span class="muted">{rows.length === s.groups ? plural(s.groups, 'group') : `${count(rows.length)} of ${plural(s.groups, 'group')}`}</span>
       </div>
-      <Table caption="Consumer groups, most urgent first" columns={shown} rows={rows} id={g => `${g.cluster}/${g.group}`} card={110} keys fixed
-        empty={words ? 'No group matches the filter.' : 'No consumer group is visible yet.'} dim={g => !g.fresh} />
+      <Table caption="Consumer groups, most urgent first" columns={shown} rows={rows} id={g => `${g.cluster}/${g.group}`} card={110} keys fixed csv="groups" by={headings[query.by]}
+        empty={words ? 'No group matches the filter.' : 'No consumer group is visible yet.'} dim={g => s.sequence > 0 && !g.fresh} />
     </section>
   )
 }
 
-// Chips filter by state; each state that occurs has one.
-function Chips({ s, words, set }: { s: Summary; words: string; set: (text: string) => void }) {
+// Chips filter by state, and by what hides a group from us; each that occurs has one.
+function Chips({ s, all, words, set }: { s: Summary; all: Group[]; words: string; set: (text: string) => void }) {
+  const hidden = useMemo(() => all.filter(g => g.reason === 'denied').length, [all])
+  const unreachable = useMemo(() => all.filter(g => g.reason === 'unreachable').length, [all])
+  const chip = (word: string, tone: string, shape: string, says: string, title?: string) => (
+    <button key={word} type="button" class={`chip ${tone}`} title={title} aria-pressed={words === word} onClick={() => set(words === word ? '' : word)}>
+      <span class="shape" aria-hidden="true">{shape}</span> {says}
+    </button>
+  )
   return (
     <>
-      {(Object.keys(states) as State[]).filter(state => s.states[state]).map(state => {
-        const on = words === state
-        return (
-          <button key={state} type="button" class={`chip ${states[state].tone}`} aria-pressed={on} onClick={() => set(on ? '' : state)}>
-            <span class="shape" aria-hidden="true">{states[state].shape}</span> {count(s.states[state] ?? 0)} {states[state].word}
-          </button>
-        )
-      })}
+      {(Object.keys(states) as State[]).filter(state => s.states[state]).map(state => chip(state, states[state].tone, states[state].shape, `${count(s.states[state])} ${states[state].word}`))}
+      {hidden > 0 && chip('denied', 'grey', '⊘', `${count(hidden)} hidden`, 'Kafka lets us see that they exist, but not read them: they need Describe for this principal')}
+      {unreachable > 0 && chip('unreachable', 'grey', '⊘', `${count(unreachable)} unreachable`, 'whoever knows them did not answer in the latest look')}
     </>
   )
 }
@@ -114,7 +131,7 @@ function Chips({ s, words, set }: { s: Summary; words: string; set: (text: strin
 function matching(text: string) {
   const words = text.toLowerCase().split(/\s+/).filter(w => w && w !== '-')
   return (g: Group) => {
-    const all = `${g.group} ${g.cluster} ${g.state} ${g.reason} ${g.phase}`.toLowerCase()
+    const all = `${g.group} ${g.cluster} ${g.state} ${g.reason} ${g.phase} ${g.owner} ${g.pipeline}`.toLowerCase()
     return words.every(w => (w.startsWith('-') ? !all.includes(w.slice(1)) : all.includes(w)))
   }
 }
@@ -144,7 +161,7 @@ const clusterColumn: Column<Group> = { key: 'cluster', name: 'Cluster', up: true
 const columns: Column<Group>[] = [
   {
     key: 'group', name: 'Group', up: true, sort: g => g.group,
-    cell: g => <><a href={pathOf(g)}>{g.group}</a>{g.alerts > 0 && <span class="badge" title={`${g.alerts} firing`}>{plural(g.alerts, 'alert')}</span>}</>,
+    cell: g => <><a href={linkTo(g)}>{g.group}</a>{g.alerts > 0 && <span class="badge" title={`${g.alerts} firing`}>{plural(g.alerts, 'alert')}</span>}{g.reason === 'denied' && <Chip tone="grey" title="Kafka does not let this principal read the group; it needs Describe on it">hidden</Chip>}</>,
   },
   { key: 'state', name: 'State', sort: g => states[g.state].severity, cell: g => <StateWord state={g.state} reason={g.reason} /> },
   {
@@ -203,7 +220,7 @@ function Ticker({ s }: { s: Summary }) {
       <ol>
         {s.events.slice(0, 10).map((e, i) => (
           <li key={`${e.at}${i}`}>
-            <At at={e.at} /> <span class="muted">{e.kind}</span> {e.group && <a href={pathOf(e)}>{e.group}</a>} {e.text}
+            <At at={e.at} /> <span class="muted">{e.kind}</span> {e.group && <a href={linkTo(e)}>{e.group}</a>} {e.text}
           </li>
         ))}
       </ol>

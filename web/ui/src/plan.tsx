@@ -1,7 +1,6 @@
 // What to do, and what would be, if?
-import { useEffect, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
-import { api, summary } from './store'
+import { useAnswer } from './ask'
 import { useSetQuery } from './table'
 import type { Explanation, GroupDetail, Plan } from './types'
 import { Copies, pathOf, shellWord } from './words'
@@ -26,7 +25,7 @@ export function Planner({ d }: { d: GroupDetail }) {
   const set = useSetQuery()
   const now = { replicas: Math.max(1, d.group.replicas.have ?? 1), partitions: Math.max(1, d.partitions.length) }
   const wish: Wish = { replicas: String(now.replicas), ...pick(query) }
-  const { plan, error } = usePlan(d, wish)
+  const { answer: plan, error } = useAnswer<Plan>(`${pathOf(d.group)}/plan?${new URLSearchParams(wish as Record<string, string>)}`, true)
   const partitions = Number(wish.partitions) || now.partitions
   const most = Math.max(4, 2 * partitions, now.replicas, d.group.replicas.needed ?? 0)
   const replicas = Math.min(most, Number(wish.replicas) || 1)
@@ -92,19 +91,3 @@ function Choice({ name, values, at, set }: { name: string; values: [string, stri
 }
 
 const pick = (query: Record<string, string>): Wish => Object.fromEntries(wishes.filter(w => query[w]).map(w => [w, query[w]]))
-
-// usePlan asks whenever the wish or the group has changed.
-function usePlan(d: GroupDetail, wish: Wish) {
-  const [plan, setPlan] = useState<Plan | null>(null)
-  const [error, setError] = useState('')
-  const sequence = summary.value?.sequence ?? 0
-  const path = `${pathOf(d.group)}/plan?${new URLSearchParams(wish as Record<string, string>)}`
-  useEffect(() => {
-    const stop = new AbortController()
-    api<Plan>(path, stop.signal)
-      .then(p => { setPlan(p); setError('') })
-      .catch(err => stop.signal.aborted || setError(String(err.message)))
-    return () => stop.abort()
-  }, [path, sequence])
-  return { plan, error }
-}

@@ -9,7 +9,7 @@ import { Table, type Column } from './table'
 import { Since } from './words'
 
 // useAnswer asks once, then every 15 seconds.
-function useAnswer<T>(path: string) {
+function useEngine<T>(path: string) {
   const [answer, set] = useState<T | null>(null)
   const [error, setError] = useState('')
   useEffect(() => {
@@ -42,11 +42,12 @@ const ruleColumns: Column<Rule>[] = [
   { key: 'state', name: 'State', sort: r => r.state ?? '', cell: r => (r.type === 'recording' ? <span class="muted">recording</span> : r.state) },
   { key: 'for', name: 'For', num: true, sort: r => r.duration ?? 0, cell: r => (r.duration ? duration(r.duration) : '') },
   { key: 'expr', name: 'Expression', cell: r => <a href={`/graph?g0.expr=${encodeURIComponent(r.query)}`}><code>{r.query}</code></a> },
+  { key: 'replay', name: 'Replay', cell: r => r.type === 'alerting' && <a href={`/replay?${new URLSearchParams({ expr: r.query, for: `${r.duration ?? 0}s` })}`} aria-label={`Replay ${r.name}`}>replay</a> },
   { key: 'last', name: 'Evaluated', num: true, cell: r => <><Since at={r.lastEvaluation} /> ago</> },
 ]
 
 export function RulesPage() {
-  const { answer, error } = useAnswer<{ groups: { name: string; file: string; interval: number; rules: Rule[] }[] }>('/rules')
+  const { answer, error } = useEngine<{ groups: { name: string; file: string; interval: number; rules: Rule[] }[] }>('/rules')
   return (
     <section>
       <h1>Rules</h1>
@@ -83,7 +84,7 @@ const targetColumns: Column<Target>[] = [
 ]
 
 export function TargetsPage() {
-  const { answer, error } = useAnswer<{ activeTargets: Target[] }>('/targets?state=active')
+  const { answer, error } = useEngine<{ activeTargets: Target[] }>('/targets?state=active')
   return (
     <section>
       <h1>Targets</h1>

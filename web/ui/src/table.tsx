@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
+import { csvOf, save } from './csv'
 
 export interface Column<T> {
   key: string
@@ -25,19 +26,26 @@ interface Props<T> {
   fixed?: boolean // columns have the widths of the style sheet, so that they stay while rows scroll by
   empty?: string
   dim?: (row: T) => boolean
+  by?: (row: T) => string // rows are put together under headings of this
+  csv?: string // name of the file that the rows can be saved as
+}
+
+// A Heading stands between the rows of a table that is put together by something.
+class Heading {
+  constructor(public name: string, public rows: number) {}
 }
 
 const rowHeight = 36
 const beyond = 12 // rows kept rendered above and below the sight
 const phone = matchMedia('(max-width: 700px)')
 
-export function Table<T>({ caption, columns, rows, id, param = 'sort', card, keys, fixed, empty, dim }: Props<T>) {
+export function Table<T extends object>({ caption, columns, rows, id, param = 'sort', card, keys, fixed, empty, dim, by, csv }: Props<T>) {
   const { order, sortBy } = useOrder(columns, param)
-  const sorted = useMemo(() => inOrder(rows, columns, order), [rows, order])
+  const sorted = useMemo(() => headed(inOrder(rows, columns, order), by), [rows, order, by])
   const height = usePhone() && card ? card : rowHeight
   const body = useRef<HTMLTableSectionElement>(null)
   const [from, to] = useSight(body, sorted.length, height)
-  useKeys(body, sorted.length, height, keys)
+  useKeys(body, sorted, height, keys)
   return (
     <div class={`table${card ? ' cards' : ''}${fixed ? ' fixed' : ''}`}>
       <table aria-rowcount={sorted.length + 1}>
@@ -53,20 +61,30 @@ export function Table<T>({ caption, columns, rows, id, param = 'sort', card, key
         </thead>
         <tbody ref={body}>
           {from > 0 && <tr class="filler" style={{ height: `${from * height}px` }} aria-hidden="true"><td colSpan={columns.length} /></tr>}
-          {sorted.slice(from, to).map((row, i) => (
-            <Line key={id(row)} row={row} all={sorted} columns={columns} i={from + i} height={height} dim={dim?.(row)} />
-          ))}
+          {sorted.slice(from, to).map((row, i) =>
+            row instanceof Heading
+              ? <tr key={`heading ${row.name}`} class="heading" style={{ height: `${height}px` }}><th scope="rowgroup" colSpan={columns.length}>{row.name} <span class="muted">{row.rows}</span></th></tr>
+              : <Line key={id(row)} row={row} all={sorted} columns={columns} i={from + i} height={height} dim={dim?.(row)} />,
+          )}
           {to < sorted.length && <tr class="filler" style={{ height: `${(sorted.length - to) * height}px` }} aria-hidden="true"><td colSpan={columns.length} /></tr>}
           {sorted.length === 0 && <tr class="none"><td colSpan={columns.length}>{empty ?? 'Nothing here.'}</td></tr>}
         </tbody>
       </table>
+      {csv && rows.length > 0 && <button type="button" class="csv" onClick={() => save(`${csv}.csv`, 'text/csv', csvOf(columns, inOrder(rows, columns, order)))}>CSV</button>}
     </div>
   )
 }
 
+// headed puts rows with the same heading together, in the order in which the
+// headings come first: the most urgent heading leads.
+function headed<T extends object>(rows: T[], by?: (row: T) => string): (T | Heading)[] {
+  if (!by) return rows
+  return [...Map.groupBy(rows, by)].flatMap(([name, of]) => [new Heading(name, of.length), ...of])
+}
+
 interface LineProps<T> {
   row: T
-  all: T[]
+  all: unknown[]
   columns: Column<T>[]
   i: number
   height: number
@@ -163,13 +181,16 @@ function useSight(body: { current: HTMLElement | null }, length: number, height:
 }
 
 // useKeys moves the focus from link to link with j and k; Enter then follows it.
-function useKeys(body: { current: HTMLElement | null }, length: number, height: number, on?: boolean) {
+function useKeys(body: { current: HTMLElement | null }, rows: unknown[], height: number, on?: boolean) {
   useEffect(() => {
     if (!on) return
     const pressed = (e: KeyboardEvent) => {
       if ((e.key !== 'j' && e.key !== 'k') || typing(e)) return
       const at = Number(document.activeElement?.closest<HTMLElement>('tr[data-i]')?.dataset.i ?? -1)
-      const to = Math.min(length - 1, Math.max(0, at + (e.key === 'j' ? 1 : -1)))
+      const step = e.key === 'j' ? 1 : -1
+      let to = at + step
+      while (rows[to] instanceof Heading) to += step
+      if (!rows[to]) return
       const top = (body.current?.getBoundingClientRect().top ?? 0) + to * height
       if (top < 100) window.scrollBy(0, top - 100)
       else if (top + height > window.innerHeight) window.scrollBy(0, top + height - window.innerHeight + 8)
@@ -177,7 +198,7 @@ function useKeys(body: { current: HTMLElement | null }, length: number, height: 
     }
     addEventListener('keydown', pressed)
     return () => removeEventListener('keydown', pressed)
-  }, [length, height, on])
+  }, [rows, height, on])
 }
 
 // typing says whether a key is meant for a field or the browser, not for us.

@@ -134,6 +134,8 @@ export interface Row {
   skew: Num
   members: Num
   alerts: number // firing now
+  pipeline: string // that watches the group; empty: none
+  owner: string // of the pipeline
 }
 
 /** Group is a row and its latest totals, oldest first; null where none was complete. */
@@ -211,7 +213,6 @@ export interface Command {
 
 /** Thresholds are those of the group's pipeline; null where it sets none. */
 export interface Thresholds {
-  pipeline: string // empty: no pipeline watches the group
   lagRecords: Num
   drain: Num
   timeLag: Num
@@ -219,7 +220,7 @@ export interface Thresholds {
   membersMin: Num
 }
 
-/** Partition is one partition as the group reads it. */
+/** Partition is one partition as the group reads it. What an open transaction holds back begins at stable: who reads only what is committed cannot go on. */
 export interface Partition {
   topic: string
   id: number
@@ -229,7 +230,11 @@ export interface Partition {
   committed: Num // null: never, or not seen; the reason says which
   logEnd: Num
   lag: Num
-  lost: number
+  lost: Num // deleted by retention before they were read
+  leader: Num // broker; -1: there is none; null: not seen
+  observedAt: Time // when the leader told the end
+  heldSince: Time // an open transaction holds readers back; null: none is known to
+  stable: Num // where it holds them
   timeLag: TimeLag
   arrivals: Rate
   consumption: Rate
@@ -286,4 +291,118 @@ export interface Patch extends Object {
   summary: Summary
   groups: Row[]
   gone: Name[]
+}
+
+/** ClusterList is every cluster, and how far what is shown of it can be trusted. */
+export interface ClusterList extends Object {
+  clusters: ClusterDetail[]
+}
+
+/** ClusterDetail is all about one cluster's latest look. */
+export interface ClusterDetail extends Cluster {
+  nodes: Broker[]
+  states: Record<string, number> // how many groups are in each state
+  requests: RequestCount[] // since its collector was opened
+  errors: Gap[] // the first 200
+}
+
+/** Broker is one broker of a cluster, also for a while after it has left. */
+export interface Broker {
+  id: number
+  address: string
+  up: boolean // it answered in the latest look
+  leftAt: Time // null: it is a member
+}
+
+/** RequestCount is how many requests of one API a cluster was sent. */
+export interface RequestCount {
+  api: string
+  count: number
+}
+
+/** Topology says which groups read which topics. */
+export interface Topology extends Object {
+  topics: Topic[]
+  reads: Read[]
+  errors: Gap[]
+}
+
+/** Topic is a topic and how its partitions are. */
+export interface Topic {
+  cluster: string
+  name: string
+  partitions: number
+  leaderless: Num // partitions without a leader; null: not all were seen
+  outOfSync: Num // partitions with replicas out of sync
+}
+
+/** Read is one topic as one group reads it. */
+export interface Read {
+  cluster: string
+  topic: string
+  group: string
+  partitions: number
+  lag: Lag
+  arrivals: Num // records per second; null unless known for every partition
+}
+
+/** DrillList is what can be drilled, and what came of it. */
+export interface DrillList extends Object {
+  drills: Drill[]
+}
+
+/** Drill is one drill and its reports, newest first. */
+export interface Drill {
+  name: string
+  title: string
+  reports: DrillReport[]
+}
+
+/** DrillReport is what a drill showed; `tidemark drill run -o json` writes the same. */
+export interface DrillReport {
+  drill: string
+  title: string
+  group: string
+  topic: string
+  startedAt: Time
+  tookSeconds: Num
+  passed: boolean
+  drain: DrillDrain | null // null: none was measured to its end
+  steps: DrillStep[]
+}
+
+/** DrillDrain is a drain as a drill measured it. */
+export interface DrillDrain {
+  fromRecords: Num
+  tookSeconds: Num
+  replicas: Num
+  replicaCapacityPerSecond: Num
+  replicaCapacityErrorPerSecond: Num
+}
+
+/** DrillStep is one line of a drill, carried out. */
+export interface DrillStep {
+  number: number
+  text: string
+  verdict: string
+  seen: string
+  tookSeconds: Num
+}
+
+/** Replay is what an alert would have done over a time that history keeps. */
+export interface Replay extends Object {
+  expr: string
+  forSeconds: Num
+  from: Time
+  to: Time
+  firings: Firing[] // oldest first
+}
+
+/** Firing is one time that an alert fired, or would have. */
+export interface Firing {
+  labels: Record<string, string>
+  activeAt: Time // the condition began to hold
+  firedAt: Time // null: it ended while pending
+  resolvedAt: Time // null: it still holds at the end
+  value: Num // the last, as the expression has it
 }

@@ -41,11 +41,22 @@ export function Since({ at }: { at: Time }) {
   return <time dateTime={dateTime(at)} title={dateTime(at)}>{duration(ageOf(at, now.value))}</time>
 }
 
+// A Chip says on the object itself what is wrong with it, or was not seen of it.
+export function Chip({ tone, title, children }: { tone: 'warn' | 'crit' | 'never' | 'grey'; title?: string; children: preact.ComponentChildren }) {
+  return <span class={`cap ${tone}`} title={title}>{children}</span>
+}
+
 export function At({ at }: { at: Time }) {
   return <time dateTime={dateTime(at)} title={dateTime(at)}>{clockTime(at)}</time>
 }
 
 export const pathOf = (n: Name) => `/groups/${encodeURIComponent(n.cluster)}/${encodeURIComponent(n.group)}`
+
+// linkTo leads to a group's page, and from a page about the past to the same moment.
+export const linkTo = (n: Name) => {
+  const at = new URLSearchParams(location.search).get('at')
+  return pathOf(n) + (at ? `?at=${encodeURIComponent(at)}` : '')
+}
 
 export function Errors({ errors }: { errors: { what: string; reason: string; text: string }[] }) {
   if (errors.length === 0) return null
