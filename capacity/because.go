@@ -22,7 +22,7 @@ func (l *look) because(state tidemark.State, d tidemark.Drain) string {
 	case tidemark.Draining:
 		return "falls by " + net + ": " + flows + l.exceptFor(d)
 	case tidemark.Steady:
-		return records(l.total.Records) + ": " + flows + ", no difference beyond noise"
+		return records(l.total.Records) + ": " + flows + ", no difference beyond noise" + l.lateOn()
 	case tidemark.Growing:
 		return "grows by " + net + ": " + flows
 	case tidemark.Stalled:
@@ -40,6 +40,15 @@ func (l *look) exceptFor(d tidemark.Drain) string {
 		return ""
 	}
 	return fmt.Sprintf("; but %s may never get to the end of %s/%d", cmp.Or(d.Consumer, "whoever reads it"), d.Topic, d.Partition)
+}
+
+// lateOn names the partition whose records wait while most do not.
+func (l *look) lateOn() string {
+	if l.whole.late == 0 || l.whole.late == l.whole.partitions {
+		return ""
+	}
+	row := &l.rows[l.oldest.deepest]
+	return fmt.Sprintf("; but on %s/%d records have waited for %s", row.Topic, row.ID, lasting(time.Duration(l.oldest.deepestLag)))
 }
 
 func (l *look) becauseUnknown() string {

@@ -22,6 +22,7 @@ type look struct {
 	total   tidemark.Total
 	whole   tide
 	frozen  tide          // of the whole, the partitions on which no commit moves
+	oldest  tide          // those with a record that waits for too long; its deepest is the oldest
 	in, out tidemark.Rate // of the whole, over the window that decided
 }
 
@@ -97,9 +98,14 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	if committed {
 		e.Consumption = c.rate(&l.group.strip, l.windows)
 	}
-	e.State, e.Reason = l.partitionState(i, e, &in, lag, known)
+	late := l.late(lag, e.TimeLag, c.usual())
+	e.State, e.Reason = l.partitionState(i, e, waiting{lag: lag, known: known, late: late, in: &in})
 
 	t := l.crew.of(i)
+	if late {
+		t.late++
+		l.oldest.deepen(i, e.TimeLag.Value.Nanoseconds())
+	}
 	t.partitions++
 	t.in.add(in)
 	t.period = max(t.period, c.usual())

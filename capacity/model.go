@@ -27,6 +27,11 @@ type Options struct {
 	// TimeLag is how long the oldest unread record of a partition has waited at a
 	// moment; nil: not known. It is asked only where records wait.
 	TimeLag func(p tidemark.Partition, at time.Time) tidemark.TimeLag
+	// Loss is how long until retention deletes what a group that reads no more has
+	// not read; nil: not known. It is asked only where records wait.
+	Loss func(p tidemark.Partition, at time.Time) tidemark.Ahead
+	// Thresholds are the limits that a group shall stay within; nil: none.
+	Thresholds func(group string) tidemark.Thresholds
 	// Speed is how many times faster than the calendar time runs, as in the sandbox.
 	// All windows, minimum durations and target drain times are divided by it; rates
 	// and drain times come out in seconds of the clock that the snapshots show. 0: 1.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/capacity"
+	"github.com/aetherlink/tidemark/lag"
 )
 
 var epoch = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -31,6 +32,9 @@ type world struct {
 	jitter     bool         // looks and commits come when they like
 	even       bool         // arrivals without the noise of a Poisson process
 	frozen     map[int]bool // not read by their owner
+	limits     tidemark.Thresholds
+	slow       map[int]float64 // read at that rate at most
+	history    *lag.History    // nil: time lags are not known
 	unowned    map[int]bool
 	gaps       map[int]tidemark.Reason
 	blind      tidemark.Reason
@@ -38,6 +42,12 @@ type world struct {
 }
 
 type simulated struct{ end, read, committed float64 }
+
+// aged makes the model know time lags.
+func (w *world) aged() {
+	w.history = lag.New(lag.Options{})
+	w.model = capacity.New(capacity.Options{TimeLag: w.history.TimeLag, Loss: w.history.Loss, Thresholds: func(string) tidemark.Thresholds { return w.limits }})
+}
 
 func (w *world) seed(n uint64) { w.random = rand.New(rand.NewPCG(n, 7)) }
 
@@ -98,6 +108,7 @@ func (w *world) second() {
 	for m := range w.members {
 		w.read(m)
 	}
+	w.readSlowly()
 	for i := range w.partitions {
 		// Members commit each at a moment of their own.
 		offset := time.Duration(w.owner(i)*7) * time.Second
@@ -113,7 +124,7 @@ func (w *world) read(member int) {
 	for left > 1e-9 {
 		var open []int
 		for i, p := range w.partitions {
-			if w.owner(i) == member && !w.frozen[i] && p.end-p.read > 1e-9 {
+			if _, slowly := w.slow[i]; w.owner(i) == member && !w.frozen[i] && !slowly && p.end-p.read > 1e-9 {
 				open = append(open, i)
 			}
 		}
@@ -126,6 +137,14 @@ func (w *world) read(member int) {
 			w.partitions[i].read += n
 			left -= n
 		}
+	}
+}
+
+// readSlowly reads what is read at a rate of its own.
+func (w *world) readSlowly() {
+	for i, rate := range w.slow {
+		p := &w.partitions[i]
+		p.read += min(rate, p.end-p.read)
 	}
 }
 
@@ -180,7 +199,11 @@ func (w *world) after(d time.Duration) tidemark.Estimate {
 
 func (w *world) look() tidemark.Estimate {
 	w.t.Helper()
-	estimates := w.model.Observe(w.snapshot())
+	s := w.snapshot()
+	if w.history != nil {
+		w.history.Observe(s)
+	}
+	estimates := w.model.Observe(s)
 	if got, want := len(estimates), 1; got != want {
 		w.t.Fatalf("%d estimates, want %d", got, want)
 	}

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -10,7 +11,7 @@ import (
 //
 //	unknown    something was not seen, or nothing but uncommitted partitions
 //	idle       no lag, and nobody reads or nothing arrives
-//	caught_up  no lag; or every consumer's is in flight
+//	caught_up  no lag; or every consumer's is in flight, and no record late
 //	stopped    nobody reads
 //	stalled    on some partition no commit moves
 //	unknown    three looks are needed for a rate
@@ -75,9 +76,24 @@ func (l *look) allInFlight() bool {
 	return true
 }
 
+// waiting is what waits on one partition.
+type waiting struct {
+	lag   int64
+	known bool
+	late  bool // for longer than commits and looks explain
+	in    *influx
+}
+
+// late says that a record has waited for longer than commits that come now and then
+// and looks that come now and then explain. One record alone is never late: a
+// transaction's marker stays behind for ever.
+func (l *look) late(lag int64, t tidemark.TimeLag, period time.Duration) bool {
+	return lag > 1 && t.Known && t.Value-t.Error > l.windows.inFlight(period)
+}
+
 // partitionState is [look.state] for partition number i, with the reason.
-func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, in *influx, lag int64, known bool) (tidemark.State, tidemark.Reason) {
-	c := &l.group.partitions[i]
+func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, w waiting) (tidemark.State, tidemark.Reason) {
+	c, known, lag := &l.group.partitions[i], w.known, w.lag
 	switch {
 	case !known && e.Reason == tidemark.Fine && l.seen.Reason.Blinds():
 		return tidemark.Unknown, l.seen.Reason
@@ -85,7 +101,7 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, in *influx, 
 		return tidemark.Unknown, tidemark.NeverCommitted
 	case !known:
 		return tidemark.Unknown, e.Reason
-	case lag == 0 && (in.quiet() || !l.isRead()):
+	case lag == 0 && (w.in.quiet() || !l.isRead()):
 		return tidemark.Idle, e.Reason
 	case lag == 0:
 		return tidemark.CaughtUp, e.Reason
@@ -95,7 +111,7 @@ func (l *look) partitionState(i int, e *tidemark.PartitionEstimate, in *influx, 
 		return tidemark.Stopped, e.Reason
 	case lag > 1 && l.overdue(c):
 		return tidemark.Stalled, cmp.Or(e.Reason, tidemark.Stuck)
-	case inFlight(lag, 1, in.recent(c.usual(), l.windows), c.usual(), l.windows):
+	case !w.late && inFlight(lag, 1, w.in.recent(c.usual(), l.windows), c.usual(), l.windows):
 		return tidemark.CaughtUp, e.Reason
 	}
 	reason := e.Reason

@@ -369,3 +369,39 @@ func TestDrainLookedAtEverySecondIsADrainToItsEnd(t *testing.T) {
 		wantState(t, e, tidemark.Draining)
 	}
 }
+
+// A consumer may have little to do on all its partitions together and leave one of
+// them behind: records there wait for minutes, and the sum explains them away.
+func TestHotPartitionThatIsMinutesLateKeepsItsGroupFromBeingCaughtUp(t *testing.T) {
+	w := newWorld(t, 8, 2)
+	w.arrivals, w.perMember, w.share = 160, 200, []float64{0.03, 0.13, 0.15, 0.13, 0.15, 0.13, 0.15, 0.13}
+	w.aged()
+	w.run(5 * time.Minute)
+	w.slow = map[int]float64{0: 4}
+	w.run(10 * time.Minute)
+	for _, e := range w.run(10 * time.Minute) {
+		if e.State == tidemark.CaughtUp {
+			t.Fatalf("caught up although a record has waited for %s; because %s", e.TimeLag.Value, e.Because)
+		}
+	}
+	e := w.after(15 * time.Second)
+	wantState(t, e, tidemark.Steady)
+	if want := "orders/0"; !strings.Contains(e.Because, want) {
+		t.Errorf("because %q, want it to name %s", e.Because, want)
+	}
+	if got := e.Partitions[0].State; got == tidemark.CaughtUp {
+		t.Errorf("partition 0 is %s", got)
+	}
+}
+
+func TestRecordBehindATransactionsMarkerDoesNotMakeAGroupLate(t *testing.T) {
+	w := newWorld(t, 3, 3)
+	w.arrivals, w.perMember, w.share = 60, 100, []float64{0, 0.5, 0.5}
+	w.aged()
+	w.run(5 * time.Minute)
+	w.frozen[0] = true
+	w.partitions[0].end++
+	for _, e := range w.run(20 * time.Minute) {
+		wantState(t, e, tidemark.CaughtUp)
+	}
+}

@@ -16,6 +16,7 @@ type tide struct {
 	ages       [slots]int64 // the sum of these, in windows.ageUnit
 	blind      int          // partitions that were not seen
 	stuck      int          // partitions on which no commit moves
+	late       int          // partitions with a record that has waited for longer than in flight
 	moved      bool
 	lag        int64
 	in         influx
@@ -39,6 +40,7 @@ func (t *tide) merge(other *tide) {
 	t.committed += other.committed
 	t.blind += other.blind
 	t.stuck += other.stuck
+	t.late += other.late
 	t.in.add(other.in)
 	t.period = max(t.period, other.period)
 	t.lag += other.lag
@@ -71,9 +73,11 @@ func (t *tide) out(window time.Duration, w windows) tidemark.Rate {
 	return advances.rate(w.ofAdvances(window, t.period))
 }
 
-// inFlight says that what is behind is explained by what arrived lately.
+// inFlight says that what is behind is explained by what arrived lately, and that no
+// record has waited for longer than that explains: one partition may be left behind
+// while the others have little.
 func (t *tide) inFlight(w windows) bool {
-	return inFlight(t.lag, t.partitions, t.in.recent(t.period, w), t.period, w)
+	return t.late == 0 && inFlight(t.lag, t.partitions, t.in.recent(t.period, w), t.period, w)
 }
 
 // saturated says that the consumer had more before it than can be in flight, so that
@@ -93,6 +97,9 @@ func (t *tide) saturated(out tidemark.Rate, w windows) bool {
 // interval counts as one interval. 122/s and looks every 15 s explain 3,660 records
 // and one per partition. Source: capacity.md 2.3.
 func inFlight(lag int64, partitions int, perSecond float64, period time.Duration, w windows) bool {
-	wait := max(period, w.look) + w.look
-	return float64(lag) <= perSecond*wait.Seconds()+float64(partitions)
+	return float64(lag) <= perSecond*w.inFlight(period).Seconds()+float64(partitions)
 }
+
+// inFlight returns how long a record may wait that is only on its way: until the
+// next commit, and until a look sees that.
+func (w windows) inFlight(period time.Duration) time.Duration { return max(period, w.look) + w.look }
