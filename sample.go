@@ -5,8 +5,7 @@ import (
 	"strconv"
 )
 
-// Series names one time series. It is comparable, so it can be a map's key.
-// An empty label is an absent label.
+// Series names one time series, and can be a map's key. An empty label is an absent one.
 type Series struct {
 	Name                  string
 	Cluster, Group, Topic string

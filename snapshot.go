@@ -215,20 +215,12 @@ func (s *Snapshot) Of(group string) []Partition {
 
 // Group returns a group of the snapshot.
 func (s *Snapshot) Group(name string) (Group, bool) {
-	i, found := slices.BinarySearchFunc(s.Groups, name, func(g Group, n string) int { return cmp.Compare(g.Name, n) })
-	if !found {
-		return Group{}, false
-	}
-	return s.Groups[i], true
+	return named(s.Groups, name, func(g Group) string { return g.Name })
 }
 
 // Topic returns a topic of the snapshot.
 func (s *Snapshot) Topic(name string) (Topic, bool) {
-	i, found := slices.BinarySearchFunc(s.Topics, name, func(t Topic, n string) int { return cmp.Compare(t.Name, n) })
-	if !found {
-		return Topic{}, false
-	}
-	return s.Topics[i], true
+	return named(s.Topics, name, func(t Topic) string { return t.Name })
 }
 
 // Total returns the lag of a group over all its partitions. It is complete only

@@ -23,7 +23,8 @@ type View struct {
 	Observations []Observation // one per cluster, in the order of the configuration
 	Pipelines    []Pipeline
 	Alerts       []Alert
-	Events       []Event // the latest, oldest first
+	Decisions    []Decision // one per target of the scaler that is known
+	Events       []Event    // the latest, oldest first
 }
 
 // Observation is one cluster, looked at once.
@@ -45,11 +46,16 @@ func (o Observation) Age(at time.Time) (age time.Duration, ok bool) {
 
 // Estimate returns what was estimated for a group of the observation.
 func (o Observation) Estimate(group string) (Estimate, bool) {
-	i, found := slices.BinarySearchFunc(o.Estimates, group, func(e Estimate, g string) int { return cmp.Compare(e.Group, g) })
-	if !found {
-		return Estimate{}, false
+	return named(o.Estimates, group, func(e Estimate) string { return e.Group })
+}
+
+// named returns the one of that name from a list in the order of names.
+func named[T any](all []T, name string, of func(T) string) (one T, found bool) {
+	i, found := slices.BinarySearchFunc(all, name, func(t T, n string) int { return cmp.Compare(of(t), n) })
+	if found {
+		one = all[i]
 	}
-	return o.Estimates[i], true
+	return one, found
 }
 
 // Observation returns the view's observation of a cluster.
@@ -86,6 +92,23 @@ const (
 	AlertFiring   AlertState = "firing"
 	AlertResolved AlertState = "resolved"
 )
+
+// Decision is how many replicas a group should have after one look, and what came of it.
+type Decision struct {
+	At      time.Time `json:"at"`
+	Target  string    `json:"target"` // what is scaled, by its name in the configuration
+	Cluster string    `json:"cluster"`
+	Group   string    `json:"group"`
+	Mode    string    `json:"mode"`            // observe, recommend, approve, act
+	Policy  string    `json:"policy"`          // tidemark, seed
+	Present int       `json:"present"`         // replicas there are; -1: not known
+	Wanted  int       `json:"wanted"`          // what the policy asks for
+	Desired int       `json:"desired"`         // Wanted within all bounds: what is shown and carried out
+	Because string    `json:"because"`         // one sentence with the numbers that decided
+	Held    []string  `json:"held"`            // each bound that made Desired differ from Wanted
+	Outcome string    `json:"outcome"`         // held, recommended, waiting for approval, ordered
+	Order   string    `json:"order,omitempty"` // the change that is under way or waits for approval
+}
 
 // Event is something that happened and that a person may want to see on a time line.
 type Event struct {
@@ -154,11 +177,10 @@ func (p Pipeline) Names() *regexp.Regexp {
 	if p.Group != "" {
 		pattern = regexp.QuoteMeta(p.Group)
 	}
-	names, err := regexp.Compile("^(?:" + pattern + ")$")
-	if err != nil {
-		return regexp.MustCompile(`\z.`)
+	if names, err := regexp.Compile("^(?:" + pattern + ")$"); err == nil {
+		return names
 	}
-	return names
+	return regexp.MustCompile(`\z.`)
 }
 
 // Scrape says where the consumers of a pipeline tell their own metrics.
