@@ -1,61 +1,101 @@
 package relay
 
 import (
+	"cmp"
+	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // client is one open stream, as others see it.
 type client struct {
-	ip        string
+	visitor   Visitor
+	ip, query string
+	since     time.Time
+	conn      net.Conn      // of a stream that net/http knows nothing of; else nil
 	flushed   atomic.Uint64 // the sequence of the ring up to which it has everything
 	following atomic.Bool   // it is in the ring; before, it catches up from the log
 }
 
 // clients is who is connected.
 type clients struct {
-	max, maxPerIP int
+	Config
+	connects *rate.Limiter
 
-	mu   sync.Mutex
-	open map[*client]struct{}
-	byIP map[string]int
-	left chan struct{} // closed when a client leaves, and made anew
+	mu                     sync.Mutex
+	open                   map[*client]struct{}
+	byIP, byUser, byTenant map[string]int
+	left                   chan struct{} // closed when a client leaves, and made anew
 }
 
 func newClients(c Config) *clients {
 	return &clients{
-		max: c.MaxClients, maxPerIP: c.MaxClientsPerIP,
-		open: map[*client]struct{}{}, byIP: map[string]int{}, left: make(chan struct{}),
+		Config: c, connects: rate.NewLimiter(rate.Limit(c.MaxConnectRate), max(1, int(c.MaxConnectRate))),
+		open: map[*client]struct{}{}, byIP: map[string]int{}, byUser: map[string]int{}, byTenant: map[string]int{},
+		left: make(chan struct{}),
 	}
 }
 
 // admit lets a client in or says which limit it would break. Who is in stays in:
 // making room by throwing somebody out only makes that one come back at once.
-func (c *clients) admit(ip string) (who *client, refused string) {
+func (c *clients) admit(who *client) (refused string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.open) >= c.max {
-		return nil, "clients"
+	busy := func(tenant string) bool { return c.byTenant[tenant] >= c.MaxClientsPerTenant }
+	switch {
+	case len(c.open) >= c.MaxClients:
+		return "clients"
+	case c.byIP[who.ip] >= c.MaxClientsPerIP:
+		return "clients_per_ip"
+	case who.visitor.User != "" && c.byUser[who.visitor.User] >= c.MaxClientsPerUser:
+		return "clients_per_user"
+	case slices.ContainsFunc(who.visitor.Tenants, busy):
+		return "clients_per_tenant"
+	case !c.connects.Allow():
+		return "connect_rate"
 	}
-	if c.byIP[ip] >= c.maxPerIP {
-		return nil, "clients_per_ip"
-	}
-	who = &client{ip: ip}
+	who.since = time.Now()
 	c.open[who] = struct{}{}
-	c.byIP[ip]++
-	return who, ""
+	c.count(who, 1)
+	return ""
 }
 
 func (c *clients) leave(who *client) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, who)
-	if c.byIP[who.ip]--; c.byIP[who.ip] == 0 {
-		delete(c.byIP, who.ip)
-	}
+	c.count(who, -1)
 	close(c.left)
 	c.left = make(chan struct{})
+}
+
+func (c *clients) count(who *client, by int) {
+	add := func(counts map[string]int, of string) {
+		if counts[of] += by; counts[of] == 0 {
+			delete(counts, of)
+		}
+	}
+	add(c.byIP, who.ip)
+	add(c.byUser, who.visitor.User)
+	for _, tenant := range who.visitor.Tenants {
+		add(c.byTenant, tenant)
+	}
+}
+
+// all returns who is connected, in the order of their arrival.
+func (c *clients) all() []*client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]*client, 0, len(c.open))
+	for who := range c.open {
+		list = append(list, who)
+	}
+	slices.SortFunc(list, func(a, b *client) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.ip, b.ip)) })
+	return list
 }
 
 // following returns where the clients that follow the ring stand in it.
@@ -71,7 +111,16 @@ func (c *clients) following() []uint64 {
 	return at
 }
 
-func (c *clients) count() (n int, left <-chan struct{}) {
+// cut ends the streams that nobody else would end.
+func (c *clients) cut() {
+	for _, who := range c.all() {
+		if who.conn != nil {
+			_ = who.conn.Close() // that is all we want of it
+		}
+	}
+}
+
+func (c *clients) number() (n int, left <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.open), c.left
@@ -82,7 +131,7 @@ func (c *clients) wait(d time.Duration) int {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
-		n, left := c.count()
+		n, left := c.number()
 		if n == 0 {
 			return 0
 		}

@@ -42,7 +42,7 @@ func (b *browser) checkpoints() (n int) {
 }
 
 func TestFilteredStreamGetsWhatItAskedForAndKeepsItsPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.openTo("/crm-events?type=JobCreated&type=JobDone", "")
@@ -76,7 +76,7 @@ func TestFilteredStreamGetsWhatItAskedForAndKeepsItsPlace(t *testing.T) {
 }
 
 func TestFiltersAreForTypeKeyAndTenantAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.openTo("/crm-events?tenant=t2&key=job-2&type=JobCreated", "")
@@ -98,7 +98,7 @@ func TestFiltersAreForTypeKeyAndTenantAtOnce(t *testing.T) {
 }
 
 func TestFilterHoldsWhileReadingFromTheLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, func(o *relay.Options) { o.RingRecords = 8 })
 		first := r.open("")
@@ -123,7 +123,7 @@ func TestFilterHoldsWhileReadingFromTheLog(t *testing.T) {
 }
 
 func TestTypedStreamNamesItsEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		typed, plain := r.openTo("/crm-events?typed=1", ""), r.open("")
@@ -155,7 +155,7 @@ func TestTypedStreamNamesItsEvents(t *testing.T) {
 // TestSlowClientCatchesUpFromTheLog holds a connection open without reading while
 // the ring turns over: what it missed comes from the log, and nothing is missing.
 func TestSlowClientCatchesUpFromTheLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, func(o *relay.Options) { o.RingBytes = 100_000; o.WriteTimeout = time.Minute })
 		slow := r.connect("")
@@ -188,7 +188,7 @@ func TestSlowClientCatchesUpFromTheLog(t *testing.T) {
 }
 
 func TestSlowClientIsSentBackIfSoSet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, func(o *relay.Options) {
 			o.RingBytes, o.WriteTimeout, o.Slow = 100_000, time.Minute, relay.SlowReconnects
@@ -213,7 +213,7 @@ func TestSlowClientIsSentBackIfSoSet(t *testing.T) {
 }
 
 func TestStreamThatIsOldEnoughIsSentToConnectAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.open("")
@@ -240,7 +240,7 @@ func TestStreamThatIsOldEnoughIsSentToConnectAnew(t *testing.T) {
 }
 
 func TestIDOfManyPartitionsIsShortAndResumesExactly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(24)
 		r := m.start(t, nil)
 		b := r.open("")
@@ -268,7 +268,7 @@ func TestIDOfManyPartitionsIsShortAndResumesExactly(t *testing.T) {
 }
 
 func TestMalformedPackedIDIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, nil)
 		for _, packed := range []string{"!", "gA", "gICAgICAgICAAQ", strings.Repeat("AAAA", 6000)} {
 			answer := r.request(http.MethodGet, "/crm-events", map[string]string{"Last-Event-ID": "v1p.k3f9qa.lzt8k2b7." + packed})
@@ -281,7 +281,7 @@ func TestMalformedPackedIDIsRefused(t *testing.T) {
 }
 
 func TestLatencyIsMeasuredFromTheRecordAndFromKafkasAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		one, two := r.open(""), r.open("")

@@ -20,26 +20,53 @@ type frame struct {
 	timestamp int64 // of the record, ms
 	appended  time.Time
 	about     about
-	id        int // text[:id] is the line with the id, the rest does not depend on who reads
+	control   bool // a transaction's marker: it moves positions, and nobody gets it
+	id        int  // text[:id] is the line with the id, the rest does not depend on who reads
 	text      []byte
 }
 
 // newFrame encodes a record. at is the cursor past it.
-func newFrame(r *tidemark.Record, at cursor) (f *frame, decodable bool) {
-	b := make([]byte, 0, len(r.Value)+len(r.Key)+len(r.Topic)+192)
+func (c Config) newFrame(r *tidemark.Record, at cursor) (f *frame, decodable bool) {
+	f = &frame{partition: r.Partition, offset: r.Offset, timestamp: r.Timestamp.UnixMilli(), control: r.Control}
+	b := make([]byte, 0, min(len(r.Value)+len(r.Key), c.MaxEventBytes)+len(r.Topic)+192)
 	b = appendID(b, at)
-	id := len(b)
+	f.id = len(b)
+	if r.Control {
+		f.text = b
+		return f, true
+	}
 	b = append(b, "data: "...)
-	b, decodable = appendEvent(b, r)
-	b = append(b, "\n\n"...)
-	return &frame{partition: r.Partition, offset: r.Offset, timestamp: r.Timestamp.UnixMilli(), about: aboutOf(r), id: id, text: b}, decodable
+	b, decodable = c.appendEvent(b, r)
+	f.text, f.about = append(b, "\n\n"...), c.aboutOf(r)
+	return f, decodable
 }
 
-// appendEvent writes a record as JSON. A value that is JSON goes through byte by
+// appendEvent writes a record, or if that is larger than an event may be, where it
+// is and how large.
+func (c Config) appendEvent(b []byte, r *tidemark.Record) (out []byte, decodable bool) {
+	size := len(r.Key) + len(r.Value)
+	if size <= c.MaxEventBytes {
+		b, decodable = appendRecord(b, r)
+		return append(b, '}'), decodable
+	}
+	reference := *r
+	reference.Value = nil
+	if len(r.Key) > c.MaxEventBytes {
+		reference.Key = nil
+	}
+	b, _ = appendRecord(b, &reference)
+	b = append(b, `,"oversized":true,"bytes":`...)
+	b = strconv.AppendInt(b, int64(size), 10)
+	return append(b, '}'), true
+}
+
+// appendRecord writes a record as JSON. A value that is JSON goes through byte by
 // byte, so that no number is rounded and no key lost; only line breaks between
 // its tokens, which would end the frame, are taken out. Anything else is legal
 // content of a topic too and must not end the stream: it goes as base64.
-func appendEvent(b []byte, r *tidemark.Record) (out []byte, decodable bool) {
+//
+// The last brace is left to the caller.
+func appendRecord(b []byte, r *tidemark.Record) (out []byte, decodable bool) {
 	b = append(b, `{"kind":"domain_event","topic":`...)
 	b = appendString(b, r.Topic)
 	b = append(b, `,"partition":`...)
@@ -51,8 +78,7 @@ func appendEvent(b []byte, r *tidemark.Record) (out []byte, decodable bool) {
 	b = append(b, `,"key":`...)
 	b = appendKey(b, r.Key)
 	b = append(b, `,"value":`...)
-	b, decodable = appendValue(b, r.Value)
-	return append(b, '}'), decodable
+	return appendValue(b, r.Value)
 }
 
 func appendKey(b, key []byte) []byte {
@@ -132,6 +158,7 @@ const (
 	overflow  = "overflow"  // the client was too slow for the ring
 	retention = "retention" // the log does not hold it any more
 	recreated = "recreated" // the log is not the one that the cursor is about
+	unread    = "unread"    // the log had nothing for them, and did not say why: compaction, as a rule
 )
 
 // notice is any other frame: overloaded, bye.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aetherlink/tidemark/relay"
@@ -52,7 +51,7 @@ func offsets(lines []line) (all []int64) {
 }
 
 func TestHistoryComesInPiecesAndLeadsToTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publish(0, 250)
 		r := m.start(t, func(o *relay.Options) { o.RingRecords = 8 })
@@ -78,7 +77,7 @@ func TestHistoryComesInPiecesAndLeadsToTheStream(t *testing.T) {
 }
 
 func TestHistoryTellsWhatRetentionTook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(2)
 		m.publish(0, 20)
 		r := m.start(t, nil)
@@ -99,7 +98,7 @@ func TestHistoryTellsWhatRetentionTook(t *testing.T) {
 }
 
 func TestHistoryIsFiltered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publishAs("JobCreated", "t1", "job-1", 3)
 		m.publishAs("JobDone", "t1", "job-1", 1)
@@ -112,23 +111,23 @@ func TestHistoryIsFiltered(t *testing.T) {
 }
 
 // TestHistoryDoesNotWaitForOffsetsThatNobodyGets ends a log with an offset that no
-// reader is given, as a transaction's marker is.
+// reader is given and nobody explains, as compaction does: it is told as a gap.
 func TestHistoryDoesNotWaitForOffsetsThatNobodyGets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publish(0, 6)
 		r := m.start(t, nil)
 		time.Sleep(time.Second)
 		m.change(func() { m.logs[0].records = m.logs[0].records[:5] })
 		lines := r.history("")
-		if got, want := offsets(lines), upTo(5); !slices.Equal(got, want) || lines[5].More {
-			t.Errorf("the history has %v and ends with %+v, want %v and no more", got, lines[5], want)
+		if got, want := offsets(lines), upTo(5); !slices.Equal(got, want) || lines[5].Reason != "unread" || lines[6].More {
+			t.Errorf("the history has %v and ends with %+v, want %v, a gap and no more", got, lines[5:], want)
 		}
 	})
 }
 
 func TestHistoryRefusesLimitsThatAreNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, nil)
 		for _, limit := range []string{"0", "-1", "10001", "all"} {
 			answer := r.request(http.MethodGet, "/crm-events/history?limit="+limit, nil)
@@ -141,7 +140,7 @@ func TestHistoryRefusesLimitsThatAreNone(t *testing.T) {
 }
 
 func TestStreamFromTheEarliestBeginsWhereTheLogDoes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publish(0, 30)
 		m.change(func() { m.logs[0] = log{start: 10, records: m.logs[0].records[10:]} })

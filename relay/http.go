@@ -4,25 +4,57 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"strings"
+	"time"
 )
 
-// routes ties the paths to their handlers. Paths are counted as they stand here:
-// what a client asks for must not become a label.
-func (s *Service) routes() http.Handler {
+// Handler serves everything at one port, for a network where everybody may see
+// everything. Where not, [Service.Public] and [Service.Admin] are for ports of their own.
+func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	handle := func(path string, h http.Handler) { mux.Handle(path, s.counted(path, h)) }
-	handle("/crm-events", s.shared(onlyReads(http.HandlerFunc(s.serveStream))))
-	handle("/crm-events/history", s.shared(onlyReads(http.HandlerFunc(s.serveHistory))))
-	handle("/healthz", onlyReads(http.HandlerFunc(serveHealth)))
-	handle("/readyz", onlyReads(http.HandlerFunc(s.serveReady)))
-	handle("/metrics", onlyReads(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
-	mux.Handle("/{$}", s.counted("/", onlyReads(http.HandlerFunc(s.serveAbout))))
+	s.route(mux, "/metrics", s.metrics.page())
+	s.route(mux, "/readyz", http.HandlerFunc(s.serveReady))
+	mux.Handle("/", s.Public())
+	return mux
+}
+
+// Public serves what browsers need: the stream, history, tickets, the page, and
+// whether the process lives.
+func (s *Service) Public() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/crm-events", s.counted("/crm-events", s.shared(onlyReads(http.HandlerFunc(s.serveStream)))))
+	mux.Handle("/crm-events/history", s.counted("/crm-events/history", s.shared(onlyReads(http.HandlerFunc(s.serveHistory)))))
+	if s.o.Tickets != nil {
+		mux.Handle("/crm-events/ticket", s.counted("/crm-events/ticket", s.shared(s.o.Tickets)))
+	}
+	for _, file := range pageFiles {
+		s.route(mux, "/crm-events/"+file, servePage(file))
+	}
+	s.route(mux, "/healthz", http.HandlerFunc(serveHealth))
+	s.route(mux, "/{$}", http.HandlerFunc(s.serveAbout))
 	mux.Handle("/", s.counted("other", http.NotFoundHandler()))
 	return mux
+}
+
+// Admin serves what operators need and browsers must not see: metrics, readiness
+// with its reasons, and who is connected.
+func (s *Service) Admin() http.Handler {
+	mux := http.NewServeMux()
+	s.route(mux, "/metrics", s.metrics.page())
+	s.route(mux, "/healthz", http.HandlerFunc(serveHealth))
+	s.route(mux, "/readyz", http.HandlerFunc(s.serveReady))
+	s.route(mux, "/clients", http.HandlerFunc(s.serveClients))
+	mux.Handle("/", s.counted("other", http.NotFoundHandler()))
+	return mux
+}
+
+// route ties a path to what only reads. Requests are counted by the path as it
+// stands here: what a client asks for must not become a label.
+func (s *Service) route(mux *http.ServeMux, path string, h http.Handler) {
+	mux.Handle(path, s.counted(strings.TrimSuffix(path, "{$}"), onlyReads(h)))
 }
 
 // serveHealth says that the process answers: the original's answer, byte by byte.
@@ -58,12 +90,41 @@ func isClosed(c <-chan struct{}) bool {
 func (s *Service) serveAbout(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{
 		"service": "crm-events", "version": s.o.Version, "topic": s.o.Topic, "group": s.o.Group,
-		"stream": "/crm-events", "history": "/crm-events/history", "health": "/healthz", "ready": "/readyz", "metrics": "/metrics",
+		"stream": "/crm-events", "history": "/crm-events/history", "live": "/crm-events/live.html", "health": "/healthz",
 	})
 }
 
+// connection is one client, as an operator sees it.
+type connection struct {
+	IP      string    `json:"ip"`
+	User    string    `json:"user,omitempty"`
+	Tenants []string  `json:"tenants,omitempty"`
+	Query   string    `json:"query"`
+	Since   time.Time `json:"since"`
+	State   string    `json:"state"`
+	Behind  *uint64   `json:"behind"` // frames of the ring; null while it catches up
+}
+
+// serveClients lists who is connected.
+func (s *Service) serveClients(w http.ResponseWriter, _ *http.Request) {
+	list := []connection{}
+	now := time.Now()
+	for _, who := range s.clients.all() {
+		state, behind := s.standing(who, now)
+		list = append(list, connection{who.ip, who.visitor.User, who.visitor.Tenants, withoutSecrets(who.query), who.since, state, behind})
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+// withoutSecrets is a query without what lets others in.
+func withoutSecrets(query string) string {
+	values, _ := url.ParseQuery(query) // what can be read of it
+	values.Del("ticket")
+	return values.Encode()
+}
+
 func writeJSON(w http.ResponseWriter, status int, content any) {
-	text, _ := json.Marshal(content) // maps of strings and booleans
+	text, _ := json.Marshal(content) // plain strings, numbers and booleans
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
@@ -102,7 +163,7 @@ func (s *Service) shared(h http.Handler) http.Handler {
 		}
 		header.Set("Allow", "GET, HEAD, OPTIONS")
 		header.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-		header.Set("Access-Control-Allow-Headers", "Last-Event-ID, Cache-Control")
+		header.Set("Access-Control-Allow-Headers", "Last-Event-ID, Cache-Control, Authorization")
 		header.Set("Access-Control-Max-Age", "600")
 		w.WriteHeader(http.StatusNoContent)
 	})

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMalformedIDIsRefusedWithAReason(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, nil)
 		f := func(query, id string) {
 			t.Helper()
@@ -34,7 +34,7 @@ func TestMalformedIDIsRefusedWithAReason(t *testing.T) {
 }
 
 func TestIDInTheQueryResumesAndTheHeaderComesFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.open("")
@@ -65,7 +65,7 @@ func TestIDInTheQueryResumesAndTheHeaderComesFirst(t *testing.T) {
 }
 
 func TestStreamHasTheHeadersThatProxiesNeed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, nil)
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			answer := r.request(method, "/crm-events", nil)
@@ -84,7 +84,7 @@ func TestStreamHasTheHeadersThatProxiesNeed(t *testing.T) {
 }
 
 func TestOnlyAllowedOriginsMayRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		named := m.start(t, func(o *relay.Options) { o.AllowOrigins = []string{"https://crm.example.com"} })
 		anyone := m.start(t, func(o *relay.Options) { o.AllowOrigins = []string{"*"} })
@@ -111,7 +111,7 @@ func TestOnlyAllowedOriginsMayRead(t *testing.T) {
 }
 
 func TestOverCapacityBrowsersAreToldToComeBackAndOthersGet503(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, func(o *relay.Options) { o.MaxClientsPerIP = 2 })
 		in := []*browser{r.open(""), r.open("")}
 		synctest.Wait()
@@ -131,7 +131,7 @@ func TestOverCapacityBrowsersAreToldToComeBackAndOthersGet503(t *testing.T) {
 			t.Errorf("a client that prefers a status gets %d, want %d with Retry-After", got, want)
 		}
 		in[0].close()
-		synctest.Wait()
+		r.noticeDepartures()
 		late := r.open("")
 		synctest.Wait()
 		if got, want := late.all()[0].Kind, "connected"; got != want {
@@ -143,7 +143,7 @@ func TestOverCapacityBrowsersAreToldToComeBackAndOthersGet503(t *testing.T) {
 }
 
 func TestRequestsAreCountedByRouteAndNotByWhatIsAskedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, nil)
 		f := func(method, path string, status int) {
 			t.Helper()

@@ -82,7 +82,7 @@ func (s *Service) encode(records []tidemark.Record, at *cursor) {
 			s.restart(r, known, at)
 		}
 		at.advance(r.Partition, r.Offset, r.Timestamp.UnixMilli())
-		f, decodable := newFrame(r, *at)
+		f, decodable := s.o.newFrame(r, *at)
 		if !decodable {
 			s.metrics.undecodable.Inc()
 		}

@@ -1,11 +1,13 @@
 package relay
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // metrics is what the service tells about itself. The first three names are the
@@ -53,9 +55,9 @@ func newMetrics(s *Service) *metrics {
 	}
 	// Series that are there from the beginning can be told from those that are not known.
 	for family, words := range map[*prometheus.CounterVec][]string{
-		m.disconnects: {"client", "slow", "age", "drain", "kafka", "refused"},
+		m.disconnects: {"client", "slow", "age", "expired", "drain", "kafka", "refused"},
 		m.resumes:     {live, exact, approximate, holed},
-		m.gaps:        {overflow, retention, recreated},
+		m.gaps:        {overflow, retention, recreated, unread},
 	} {
 		for _, word := range words {
 			family.WithLabelValues(word)
@@ -67,12 +69,10 @@ func newMetrics(s *Service) *metrics {
 	return m
 }
 
-// sent notes how long frames took to the socket of one client.
-func (m *metrics) sent(frames []*frame, now time.Time) {
+// given notes events of the ring that one client has got, and how long they took.
+func (m *metrics) given(frames []*frame, now time.Time) {
+	m.deliveries.Add(float64(len(frames)))
 	for _, f := range frames {
-		if f.offset < 0 {
-			continue
-		}
 		m.relayed.Observe(now.Sub(f.appended).Seconds())
 		late := now.Sub(time.UnixMilli(f.timestamp))
 		if late < -time.Millisecond { // records have no finer time
@@ -80,6 +80,10 @@ func (m *metrics) sent(frames []*frame, now time.Time) {
 		}
 		m.delivered.Observe(max(0, late).Seconds())
 	}
+}
+
+func (m *metrics) page() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
 // state tells at each scrape what is the case now.
@@ -95,14 +99,7 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 		desc := prometheus.NewDesc(name, help, nil, labels)
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
 	}
-	clients, _ := s.clients.count()
-	gauge("crm_events_sse_clients", "Streams that are open.", float64(clients), nil)
-	byState, slowest := s.clientStates(time.Now())
-	for state, n := range byState {
-		gauge("crm_events_clients", "Streams that are open: live, reading from the log first, or slow.", float64(n), prometheus.Labels{"state": state})
-	}
-	gauge("crm_events_slowest_client_lag_events", "How many frames the slowest client that follows the ring has yet to get.", float64(slowest), nil)
-
+	st.collectClients(out, gauge)
 	records, bytes, age := s.ring.size(time.Now())
 	gauge("crm_events_ring_records", "Frames in the ring.", float64(records), nil)
 	gauge("crm_events_ring_bytes", "Bytes of the frames in the ring.", float64(bytes), nil)
@@ -118,19 +115,41 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// clientStates counts the clients by state, and says how far the last of them is behind.
-func (s *Service) clientStates(now time.Time) (byState map[string]int, slowest uint64) {
-	all, _ := s.clients.count()
-	following := s.clients.following()
-	byState = map[string]int{"live": 0, "catchup": max(0, all-len(following)), "slow": 0}
-	_, end := s.ring.tail()
-	for _, at := range following {
-		if s.ring.age(at, now) > slowAfter {
-			byState["slow"]++
-		} else {
-			byState["live"]++
+// collectClients tells how many clients there are, and how far they are behind.
+func (st *state) collectClients(out chan<- prometheus.Metric, gauge func(string, string, float64, prometheus.Labels)) {
+	clients := st.s.clients.all()
+	byState := map[string]int{"live": 0, "catchup": 0, "slow": 0}
+	behind := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "crm_events_client_lag_events", Help: "How many frames the clients that follow the ring have yet to get, at this moment.",
+		Buckets: prometheus.ExponentialBuckets(1, 4, 10),
+	})
+	slowest, now := uint64(0), time.Now()
+	for _, who := range clients {
+		state, frames := st.s.standing(who, now)
+		byState[state]++
+		if frames != nil {
+			behind.Observe(float64(*frames))
+			slowest = max(slowest, *frames)
 		}
-		slowest = max(slowest, end-min(at, end))
 	}
-	return byState, slowest
+	gauge("crm_events_sse_clients", "Streams that are open.", float64(len(clients)), nil)
+	for state, n := range byState {
+		gauge("crm_events_clients", "Streams that are open: live, reading from the log first, or slow.", float64(n), prometheus.Labels{"state": state})
+	}
+	gauge("crm_events_slowest_client_lag_events", "How many frames the slowest client that follows the ring has yet to get.", float64(slowest), nil)
+	behind.Collect(out)
+}
+
+// standing is the state of one client, and how many frames of the ring it has yet
+// to get; nil: it catches up, and that is not known.
+func (s *Service) standing(who *client, now time.Time) (state string, behind *uint64) {
+	if !who.following.Load() {
+		return "catchup", nil
+	}
+	_, end := s.ring.tail()
+	at := who.flushed.Load()
+	if s.ring.age(at, now) > slowAfter {
+		return "slow", new(end - min(at, end))
+	}
+	return "live", new(end - min(at, end))
 }

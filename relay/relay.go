@@ -44,17 +44,24 @@ type Config struct {
 	RingRecords int           // how many (65,536),
 	RingAge     time.Duration // and for how long (15m)
 
-	MaxClients      int           // streams open at once (2,000),
-	MaxClientsPerIP int           // and from one address (50)
-	CatchUpReaders  int           // clients that read from Kafka at once, since the ring does not reach back far enough (8)
-	Heartbeat       time.Duration // a comment after so long without an event (15s)
-	Retry           time.Duration // after which a browser reconnects, give or take 30% (3s)
-	WriteTimeout    time.Duration // a client that takes no data for so long is dropped (10s)
-	MaxAge          time.Duration // after which a browser is sent to connect anew, give or take 20%, so that new replicas get some (30m)
-	Slow            SlowPolicy    // what becomes of a client that was too slow for the ring (catch_up)
-	Coalesce        time.Duration // at most one flush per client in this time (5ms)
-	Drain           time.Duration // how long streams may take to end on shutdown (10s)
-	AllowOrigins    []string      // pages of other origins that may read the stream; "*": all, without credentials
+	MaxClients          int           // streams open at once (2,000),
+	MaxClientsPerIP     int           // from one address (50),
+	MaxClientsPerUser   int           // of one user (20),
+	MaxClientsPerTenant int           // and of one tenant (1,000)
+	MaxConnectRate      float64       // streams begun per second (500)
+	CatchUpReaders      int           // clients that read from Kafka at once, since the ring does not reach back far enough (8)
+	Heartbeat           time.Duration // a comment after so long without an event (15s)
+	Retry               time.Duration // after which a browser reconnects, give or take 30% (3s)
+	WriteTimeout        time.Duration // a client that takes no data for so long is dropped (10s)
+	MaxAge              time.Duration // after which a browser is sent to connect anew, give or take 20%, so that new replicas get some (30m)
+	Slow                SlowPolicy    // what becomes of a client that was too slow for the ring (catch_up)
+	Coalesce            time.Duration // at most one flush per client in this time (5ms)
+	Drain               time.Duration // how long streams may take to end on shutdown (10s)
+	AllowOrigins        []string      // pages of other origins that may read the stream; "*": all, without credentials
+	FilterHeaders       []string      // record headers that clients may filter by, beside type and tenant_id
+	MaxEventBytes       int           // of a larger record, key and value together, clients are only told where it is (1 MiB)
+	CatchUpBytes        int           // read from Kafka for clients, per second, all readers together (20 MB)
+	Dense               bool          // HTTP/1.1 streams are taken off net/http: a fifth of the memory; who left is noticed at a heartbeat
 }
 
 // SlowPolicy says what becomes of a client that was too slow for the ring.
@@ -70,11 +77,27 @@ const (
 // Options is Config and the living things.
 type Options struct {
 	Config
-	Source  Source
-	Member  Member
-	Work    func(context.Context, tidemark.Record) error // done with each record; an error is tried again. nil: nothing to do
-	Version string                                       // for the page at /
-	Log     *slog.Logger                                 // nil: silent
+	Source Source
+	Member Member
+	// Work is done with each record, one after another; an error is tried again. nil: nothing to do.
+	Work func(context.Context, tidemark.Record) error
+	// WorkBatch instead of Work is done with many records at once: those of one
+	// partition in order, those of several partitions at the same time.
+	WorkBatch func(context.Context, []tidemark.Record) error
+	// Admit says who asks, or why not to answer. nil: everybody is somebody who may see everything.
+	Admit   func(*http.Request) (Visitor, error)
+	Tickets http.Handler // answers POST /crm-events/ticket. nil: nothing there
+	// Find says where the log stood at a time. nil: looking for a time reads the log from its beginning.
+	Find    func(context.Context, time.Time) ([]tidemark.Position, error)
+	Version string       // for the page at /
+	Log     *slog.Logger // nil: silent
+}
+
+// Visitor is who asks.
+type Visitor struct {
+	User    string    // for the limit per user; empty: unknown, and not limited
+	Tenants []string  // whose events the visitor may see; nil: everybody's
+	Until   time.Time // when the visitor's rights end; zero: never
 }
 
 // Source is the topic as the data plane reads it: all partitions, without a group.
@@ -112,10 +135,13 @@ type Service struct {
 	health   *health
 	metrics  *metrics
 	pace     *rate.Limiter
-	catchUps chan struct{} // holds one token per client that reads from Kafka
-	handler  http.Handler
-	begun    chan struct{} // closed when the ring knows where the log stands
-	draining chan struct{} // closed when all streams shall end
+	catchUps chan struct{}  // holds one token per client that reads from Kafka
+	reads    *rate.Limiter  // and how many bytes they read
+	taken    sync.WaitGroup // streams that net/http knows nothing of
+	buffers  sync.Pool      // of *[]byte, for those
+	batches  sync.Pool      // of *[]*frame, for clients that have something to read
+	begun    chan struct{}  // closed when the ring knows where the log stands
+	draining chan struct{}  // closed when all streams shall end
 }
 
 // New checks the options and makes a service that does nothing yet.
@@ -125,6 +151,9 @@ func New(o Options) (*Service, error) {
 	}
 	if o.Source == nil || o.Member == nil {
 		return nil, errors.New("relay: a source to read and a member to work are needed")
+	}
+	if o.Work != nil && o.WorkBatch != nil {
+		return nil, errors.New("relay: work is done one by one or in batches, not both")
 	}
 	o.Config = o.withDefaults()
 	if o.Log == nil {
@@ -138,6 +167,9 @@ func New(o Options) (*Service, error) {
 		health:   newHealth(o.Log),
 		pace:     rate.NewLimiter(rate.Inf, 1),
 		catchUps: make(chan struct{}, o.CatchUpReaders),
+		reads:    rate.NewLimiter(rate.Limit(o.CatchUpBytes), o.CatchUpBytes),
+		buffers:  sync.Pool{New: func() any { return new([]byte) }},
+		batches:  sync.Pool{New: func() any { return new([]*frame) }},
 		begun:    make(chan struct{}),
 		draining: make(chan struct{}),
 	}
@@ -145,7 +177,6 @@ func New(o Options) (*Service, error) {
 		s.pace.SetLimit(rate.Limit(o.WorkRate))
 	}
 	s.metrics = newMetrics(s)
-	s.handler = s.routes()
 	return s, nil
 }
 
@@ -160,7 +191,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("relay: slow clients can be met with catch_up, gap or disconnect, not with %q", c.Slow)
 	}
 	least := min(c.CommitInterval, c.RingAge, c.Heartbeat, c.Retry, c.WriteTimeout, c.MaxAge, c.Coalesce, c.Drain)
-	if least < 0 || min(c.RingBytes, c.RingRecords, c.MaxClients, c.MaxClientsPerIP, c.CatchUpReaders) < 0 || c.WorkRate < 0 {
+	fewest := min(c.RingBytes, c.RingRecords, c.MaxClients, c.MaxClientsPerIP, c.MaxClientsPerUser, c.MaxClientsPerTenant,
+		c.CatchUpReaders, c.MaxEventBytes, c.CatchUpBytes)
+	if least < 0 || fewest < 0 || min(c.WorkRate, c.MaxConnectRate) < 0 {
 		return errors.New("relay: a rate, time, size or number is negative; leave it out for the usual one")
 	}
 	return nil
@@ -174,6 +207,11 @@ func (c Config) withDefaults() Config {
 	c.RingAge = cmp.Or(c.RingAge, 15*time.Minute)
 	c.MaxClients = cmp.Or(c.MaxClients, 2000)
 	c.MaxClientsPerIP = cmp.Or(c.MaxClientsPerIP, 50)
+	c.MaxClientsPerUser = cmp.Or(c.MaxClientsPerUser, 20)
+	c.MaxClientsPerTenant = cmp.Or(c.MaxClientsPerTenant, 1000)
+	c.MaxConnectRate = cmp.Or(c.MaxConnectRate, 500)
+	c.MaxEventBytes = cmp.Or(c.MaxEventBytes, 1<<20)
+	c.CatchUpBytes = cmp.Or(c.CatchUpBytes, 20_000_000)
 	c.CatchUpReaders = cmp.Or(c.CatchUpReaders, 8)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
 	c.Retry = cmp.Or(c.Retry, 3*time.Second)
@@ -185,9 +223,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Handler serves the stream, health, metrics and the page about the service.
-func (s *Service) Handler() http.Handler { return s.handler }
-
 // Run reads, works and commits until ctx ends. Then it lets the streams take what
 // the ring still has for them, tells the browsers to come back, and commits. The
 // caller ends the HTTP server after that, and closes the member.
@@ -198,10 +233,13 @@ func (s *Service) Run(ctx context.Context) error {
 	planes.Go(func() { s.keep(ctx) })
 	planes.Wait()
 
+	s.ring.showAll()
 	close(s.draining)
 	if left := s.clients.wait(s.o.Drain); left > 0 {
 		s.o.Log.Warn("streams did not end in time", "streams", left, "after", s.o.Drain)
+		s.clients.cut()
 	}
+	s.taken.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Drain)
 	defer cancel()
 	return s.commit(last)

@@ -88,11 +88,7 @@ func (r *ring) enter(c cursor) entry {
 		return r.enterByTime(c)
 	}
 	e := entry{resume: exact, at: c}
-	for partition, floor := range r.floor {
-		if want := c.next.at(int32(partition)); want < floor {
-			e.behind = append(e.behind, missing{int32(partition), want, floor})
-		}
-	}
+	e.behind = c.next.missing(r.floor)
 	if e.behind == nil {
 		e.place = r.find(c)
 	}

@@ -17,7 +17,7 @@ import (
 // random moments and goes to either replica, which read the partitions in
 // opposite orders.
 func TestBrowserThatReconnectsMissesNothingAndRepeatsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		replicas := []*replica{m.start(t, nil), m.start(t, func(o *relay.Options) { o.Source = backwards{m} })}
 		first := replicas[0].open("")
@@ -79,7 +79,7 @@ func (b backwardsReader) Next(ctx context.Context) ([]tidemark.Record, error) {
 // replica that had read more of both partitions. While this one catches up, each
 // id must stand for what the browser has, not for what this replica has read.
 func TestReplicaThatIsBehindSkipsWhatTheBrowserHasSeen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(2)
 		source := &held{memory: m, upTo: []int64{0, 0}}
 		quick, behind := m.start(t, nil), m.start(t, func(o *relay.Options) { o.Source = source })
@@ -151,7 +151,7 @@ func (r *heldReader) Next(ctx context.Context) ([]tidemark.Record, error) {
 }
 
 func TestBrowserFromLongAgoIsServedFromTheLogFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		r := m.start(t, func(o *relay.Options) { o.RingRecords = 50 })
 		b := r.open("")
@@ -180,7 +180,7 @@ func TestBrowserFromLongAgoIsServedFromTheLogFirst(t *testing.T) {
 }
 
 func TestPartitionsThatAreAddedAreReadFromTheirBeginning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publish(0, 3)
 		r := m.start(t, nil)
@@ -200,7 +200,7 @@ func TestPartitionsThatAreAddedAreReadFromTheirBeginning(t *testing.T) {
 }
 
 func TestWhatRetentionTookIsToldAsAGap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(2)
 		r := m.start(t, func(o *relay.Options) { o.RingRecords = 10 })
 		b := r.open("")
@@ -227,7 +227,7 @@ func TestWhatRetentionTookIsToldAsAGap(t *testing.T) {
 }
 
 func TestIDOfARecreatedTopicIsResumedByTimeAndSaysSo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.open("")
@@ -258,7 +258,7 @@ func TestIDOfARecreatedTopicIsResumedByTimeAndSaysSo(t *testing.T) {
 }
 
 func TestLogThatIsCutIsToldToWhoListensAndToWhoComesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		source := &cutting{memory: m}
 		r := m.start(t, func(o *relay.Options) { o.Source = source })
@@ -291,7 +291,7 @@ func TestLogThatIsCutIsToldToWhoListensAndToWhoComesBack(t *testing.T) {
 // looking, so only the time of new records shows that offset 60 is another record
 // than the one the browser has.
 func TestCursorBeyondACutLogDoesNotWaitForItsOffset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.open("")

@@ -11,20 +11,24 @@ import (
 type ring struct {
 	maxBytes int
 	maxAge   time.Duration
+	coalesce time.Duration
 
 	mu          sync.RWMutex
 	slots       []*frame // of sequence s: slots[s % len(slots)]
 	first, next uint64   // sequences held: first <= s < next
 	bytes       int
-	head        cursor        // past the newest frame
-	floor       vector        // from here on the ring holds everything of the present epoch
-	since       uint64        // sequence at which the present epoch began
-	changed     chan struct{} // closed when frames are added, and made anew
+	head        cursor // past the newest frame
+	floor       vector // from here on the ring holds everything of the present epoch
+	since       uint64 // sequence at which the present epoch began
+	shown       uint64 // clients see what is before; the rest waits to be shown together
+	shownAt     time.Time
+	waiting     bool          // for the moment to show the rest
+	changed     chan struct{} // closed when frames are shown, and made anew
 }
 
 func newRing(c Config) *ring {
 	return &ring{
-		maxBytes: c.RingBytes, maxAge: c.RingAge,
+		maxBytes: c.RingBytes, maxAge: c.RingAge, coalesce: c.Coalesce,
 		slots: make([]*frame, c.RingRecords), changed: make(chan struct{}),
 	}
 }
@@ -48,10 +52,10 @@ func (r *ring) restart(f *frame, at cursor) {
 	defer r.mu.Unlock()
 	r.push(f)
 	r.startAt(at)
-	r.wake()
+	r.showSoon()
 }
 
-// add appends frames of records and wakes all clients once.
+// add appends frames of records.
 func (r *ring) add(frames []*frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +63,7 @@ func (r *ring) add(frames []*frame) {
 		r.push(f)
 		r.head.advance(f.partition, f.offset, f.timestamp)
 	}
-	r.wake()
+	r.showSoon()
 }
 
 func (r *ring) push(f *frame) {
@@ -100,13 +104,35 @@ func (r *ring) drop() {
 
 func (r *ring) slot(sequence uint64) **frame { return &r.slots[sequence%uint64(len(r.slots))] }
 
-func (r *ring) wake() {
+// showSoon shows what was added: at once if nothing was for a while, else together
+// with what comes until then. So each client is woken, and written to, once for
+// many frames, and needs no timer of its own for that.
+func (r *ring) showSoon() {
+	if r.waiting {
+		return
+	}
+	if left := r.coalesce - time.Since(r.shownAt); left > 0 {
+		r.waiting = true
+		time.AfterFunc(left, r.showAll)
+		return
+	}
+	r.show()
+}
+
+func (r *ring) showAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.show()
+}
+
+func (r *ring) show() {
+	r.waiting, r.shown, r.shownAt = false, r.next, time.Now()
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
-// read returns the frames from a sequence on, at most about limit bytes, in the
-// caller's buffer. Without frames, changed is closed when there are some.
+// read returns the frames that are shown from a sequence on, at most about limit
+// bytes, in the caller's buffer. Without frames, changed is closed when there are some.
 // overrun says that the ring has moved on beyond the sequence.
 func (r *ring) read(from uint64, limit int, buffer []*frame) (frames []*frame, overrun bool, changed <-chan struct{}) {
 	r.mu.RLock()
@@ -115,7 +141,7 @@ func (r *ring) read(from uint64, limit int, buffer []*frame) (frames []*frame, o
 		return nil, true, nil
 	}
 	frames = buffer[:0]
-	for s := from; s < r.next && limit > 0; s++ {
+	for s := from; s < r.shown && limit > 0; s++ {
 		f := *r.slot(s)
 		frames = append(frames, f)
 		limit -= len(f.text)

@@ -24,58 +24,87 @@ const patience = 5 * time.Second
 var (
 	errDraining = errors.New("shutting down")
 	errAged     = errors.New("old enough")
+	errExpired  = errors.New("the visitor's rights have ended")
 	errSlow     = errors.New("too slow for the ring")
 )
 
-// serveStream answers one browser for as long as it stays.
+// visit is one client's stream, from its being let in to its end.
+type visit struct {
+	out      *wire
+	who      *client
+	entry    *entry // until it is in
+	caughtUp func() // it does not read from the log any more
+	ends     time.Time
+	because  error
+}
+
+// serveStream answers one browser for as long as it stays. Its frame, and those
+// below it, stay on the stack as long: what is needed to let somebody in is not
+// in them.
 func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
-	from, err := askedPosition(r)
+	v := s.letIn(w, r)
+	if v == nil {
+		return
+	}
+	taken := s.take(w, r)
+	if taken == nil {
+		v.out.socket = plain{w, http.NewResponseController(w)}
+		s.serve(r.Context(), v)
+		return
+	}
+	v.who.conn, v.out.socket = taken, taken
+	s.taken.Go(func() {
+		defer taken.Close()
+		s.serve(context.Background(), v)
+	})
+}
+
+// letIn lets a client in, or answers why not.
+func (s *Service) letIn(w http.ResponseWriter, r *http.Request) *visit {
+	q, err := s.ask(r)
+	if err == nil && q.filter.until > 0 {
+		err = badRequest("a stream has no end; until is for the history")
+	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		deny(w, err)
+		return nil
 	}
+	streamHeader(w.Header())
 	if r.Method == http.MethodHead {
-		streamHeader(w.Header())
-		return
+		return nil
 	}
-	who, refused := s.clients.admit(remoteIP(r))
-	if refused != "" {
+	who := &client{visitor: q.visitor, ip: remoteIP(r), query: r.URL.RawQuery}
+	if refused := s.clients.admit(who); refused != "" {
 		s.refuse(w, r, refused)
-		return
+		return nil
 	}
-	defer s.clients.leave(who)
-	e, done, refused := s.enter(r.Context(), from)
+	e, caughtUp, refused := s.enter(r.Context(), q.from)
 	if refused != "" {
+		s.clients.leave(who)
 		s.refuse(w, r, refused)
-		return
+		return nil
 	}
-	defer done()
 	s.metrics.resumes.WithLabelValues(e.resume).Inc()
-	err = s.stream(r.Context(), s.newWire(w, askedFilter(r.URL.Query())), who, e, done)
-	s.metrics.disconnects.WithLabelValues(disconnectReason(err)).Inc()
-}
-
-// asked is where a client wants to begin.
-type asked struct {
-	at       cursor
-	resumes  bool // at its cursor
-	earliest bool // where the log begins
-}
-
-// askedPosition reads where a client wants to begin. The header comes first: a
-// browser that reconnects sends the latest id there, while the address still has
-// the one of its first connection.
-func askedPosition(r *http.Request) (asked, error) {
-	query := r.URL.Query()
-	text := cmp.Or(r.Header.Get("Last-Event-ID"), query.Get("last_event_id"), query.Get("lastEventId"))
-	switch text {
-	case "", "latest":
-		return asked{}, nil
-	case "earliest":
-		return asked{earliest: true}, nil
+	w.Header().Set("X-Resume", e.resume)
+	v := &visit{out: &wire{filter: q.filter, timeout: s.o.WriteTimeout}, who: who, entry: &e, caughtUp: caughtUp}
+	v.ends, v.because = time.Now().Add(jitter(s.o.MaxAge, 20)), errAged
+	if until := q.visitor.Until; !until.IsZero() && until.Before(v.ends) {
+		v.ends, v.because = until, errExpired
 	}
-	at, err := parseCursor(text)
-	return asked{at: at, resumes: true}, err
+	return v
+}
+
+// serve writes to a client that was let in until it leaves or has to.
+func (s *Service) serve(ctx context.Context, v *visit) {
+	defer s.clients.leave(v.who)
+	defer v.caughtUp()
+	err := s.stream(ctx, v)
+	if reason, is := farewell(err); is {
+		v.out.retry(jitter(s.o.Retry, 30))
+		v.out.control(nil, notice{Kind: "bye", Reason: reason})
+		err = cmp.Or(v.out.flush(), err)
+	}
+	s.metrics.disconnects.WithLabelValues(disconnectReason(err)).Inc()
 }
 
 // enter finds where a client begins. If it has to read from the log first, it
@@ -108,22 +137,41 @@ func (s *Service) locate(ctx context.Context, from asked) (e entry, refused stri
 		return e, "starting"
 	case <-s.begun:
 	}
+	head, _ := s.ring.tail()
+	at, err := from.at, error(nil)
 	switch {
 	case from.resumes:
-		return s.ring.enter(from.at), ""
-	case !from.earliest:
+	case from.since > 0 && s.o.Find != nil:
+		at = cursor{at: from.since}
+		at.next, err = s.find(ctx, time.UnixMilli(from.since))
+	case from.earliest, from.since > 0:
+		at.next, err = s.earliest(ctx)
+	default:
 		return s.ring.enterNow(), ""
 	}
-	topic, err := s.look(ctx)
 	if err != nil {
 		return e, "kafka"
 	}
-	at, _ := s.ring.tail()
-	at.at = 0
-	for _, log := range topic.Partitions {
-		at.next.set(log.ID, log.Start)
-	}
+	at.epoch = cmp.Or(at.epoch, head.epoch)
 	return s.ring.enter(at), ""
+}
+
+// earliest is where the log begins.
+func (s *Service) earliest(ctx context.Context) (at vector, err error) {
+	topic, err := s.look(ctx)
+	for _, log := range topic.Partitions {
+		at.set(log.ID, log.Start)
+	}
+	return at, err
+}
+
+// find is where the log stood at a time.
+func (s *Service) find(ctx context.Context, when time.Time) (at vector, err error) {
+	positions, err := s.o.Find(ctx, when)
+	for _, p := range positions {
+		at.set(p.Partition, p.Next)
+	}
+	return at, err
 }
 
 // reserve takes one of the few readers of the log until done is called.
@@ -137,28 +185,31 @@ func (s *Service) reserve() (done func(), refused string) {
 }
 
 // stream writes to one client until it leaves or has to; the error says why.
-func (s *Service) stream(ctx context.Context, out *wire, who *client, e entry, caughtUp func()) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, jitter(s.o.MaxAge, 20), errAged)
-	defer cancel()
-	out.retry(jitter(s.o.Retry, 30))
-	out.control(&e.at, connected{"connected", s.o.Topic, s.o.Group, e.resume})
-	s.tell(out, e.gaps)
-	if err := out.flush(); err != nil {
+func (s *Service) stream(ctx context.Context, v *visit) error {
+	p, err := s.begins(ctx, v)
+	if err != nil {
 		return err
 	}
-	p, err := s.catchUp(ctx, out, e)
-	caughtUp()
-	if err == nil {
-		who.flushed.Store(p.next)
-		who.following.Store(true)
-		err = s.follow(ctx, out, who, p)
+	v.who.flushed.Store(p.next)
+	v.who.following.Store(true)
+	return s.follow(ctx, v, p)
+}
+
+// begins tells a client where it stands, and gives it what it needs before it can
+// follow the ring.
+func (s *Service) begins(ctx context.Context, v *visit) (place, error) {
+	e := *v.entry
+	v.entry = nil
+	v.out.retry(jitter(s.o.Retry, 30))
+	v.out.control(&e.at, connected{"connected", s.o.Topic, s.o.Group, e.resume})
+	s.tell(v.out, e.gaps)
+	if err := v.out.flush(); err != nil {
+		return place{}, err
 	}
-	if reason, is := farewell(err); is {
-		out.retry(jitter(s.o.Retry, 30))
-		out.control(nil, notice{Kind: "bye", Reason: reason})
-		err = cmp.Or(out.flush(), err)
-	}
-	return err
+	defer v.caughtUp()
+	p, err := s.catchUp(ctx, v, e)
+	v.out.scratch = nil // of a frame without filter it is not needed again
+	return p, err
 }
 
 // farewell says whether a stream ends with one, and its reason.
@@ -168,6 +219,8 @@ func farewell(err error) (reason string, is bool) {
 		return "", true
 	case errors.Is(err, errAged):
 		return "age", true
+	case errors.Is(err, errExpired):
+		return "expired", true
 	case errors.Is(err, errSlow):
 		return "slow", true
 	}
@@ -183,53 +236,76 @@ func (s *Service) tell(out *wire, gaps []gap) {
 	}
 }
 
-// follow gives a client what comes into the ring. Frames that arrive while it is
-// being written to are flushed together.
-func (s *Service) follow(ctx context.Context, out *wire, who *client, p place) error {
-	heartbeat := time.NewTimer(s.o.Heartbeat)
-	defer heartbeat.Stop()
-	var buffer []*frame
+// follow gives a client what comes into the ring.
+func (s *Service) follow(ctx context.Context, v *visit, p place) error {
+	timer := time.NewTimer(s.next(v))
+	defer timer.Stop()
 	for {
-		frames, overrun, changed := s.ring.read(p.next, maxFlush, buffer)
-		buffer = frames
-		switch {
-		case overrun:
-			var err error
-			if p, err = s.fallBehind(ctx, out, who); err != nil {
-				return err
-			}
-			continue
-		case len(frames) > 0:
-			s.deliver(out, frames, &p)
-		default:
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-s.draining:
-				return errDraining
-			case <-changed:
-				continue
-			case <-heartbeat.C:
-				out.heartbeat()
-			}
+		changed, overrun, err := s.round(v.out, v.who, &p)
+		if overrun {
+			p, err = s.fallBehind(ctx, v)
 		}
-		if out.armed {
-			heartbeat.Reset(s.o.Heartbeat)
-		}
-		if err := out.flush(); err != nil {
+		if err != nil {
 			return err
 		}
-		who.flushed.Store(p.next)
-		s.metrics.sent(out.sent, time.Now())
-		out.sent = out.sent[:0]
-		pause(ctx, s.o.Coalesce)
+		if changed == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.draining:
+			return errDraining
+		case <-changed:
+		case <-timer.C:
+			if err := s.due(v); err != nil {
+				return err
+			}
+			timer.Reset(s.next(v))
+		}
 	}
 }
 
+// next is how long a client needs nothing if nothing comes. Its timer runs out
+// without regard to what is written, which would else have to reset it each time.
+func (s *Service) next(v *visit) time.Duration {
+	return min(s.o.Heartbeat-time.Since(v.out.wrote), time.Until(v.ends))
+}
+
+// due ends a stream that is old enough, and writes a heartbeat if nothing else was
+// written for so long.
+func (s *Service) due(v *visit) error {
+	if !time.Now().Before(v.ends) {
+		return v.because
+	}
+	if time.Since(v.out.wrote) >= s.o.Heartbeat {
+		v.out.heartbeat()
+	}
+	return v.out.flush()
+}
+
+// round gives a client what the ring shows it. If that is nothing, changed is
+// closed when there is something.
+func (s *Service) round(out *wire, who *client, p *place) (changed <-chan struct{}, overrun bool, err error) {
+	batch := s.batches.Get().(*[]*frame)
+	defer s.batches.Put(batch)
+	frames, overrun, changed := s.ring.read(p.next, maxFlush, *batch)
+	if overrun || len(frames) == 0 {
+		return changed, overrun, nil
+	}
+	given := s.deliver(out, frames, p)
+	err = out.flush()
+	who.flushed.Store(p.next)
+	s.metrics.given(given, time.Now())
+	clear(frames) // the pool must not keep what the ring drops
+	*batch = frames[:0]
+	return nil, false, err
+}
+
 // deliver writes frames of the ring, with the client's own ids while its position
-// is not yet one of the ring's.
-func (s *Service) deliver(out *wire, frames []*frame, p *place) {
-	delivered := 0
+// is not yet one of the ring's, and returns the events among them, in their place.
+func (s *Service) deliver(out *wire, frames []*frame, p *place) []*frame {
+	given := frames[:0]
 	for _, f := range frames {
 		wanted, known := p.deliver(f)
 		if !wanted {
@@ -243,24 +319,24 @@ func (s *Service) deliver(out *wire, frames []*frame, p *place) {
 			own = &p.own
 		}
 		if out.frame(f, own) && f.offset >= 0 {
-			delivered++
+			given = append(given, f)
 		}
 	}
-	s.metrics.deliveries.Add(float64(delivered))
+	return given
 }
 
 // fallBehind does with a client that was too slow for the ring what the policy says.
-func (s *Service) fallBehind(ctx context.Context, out *wire, who *client) (place, error) {
+func (s *Service) fallBehind(ctx context.Context, v *visit) (place, error) {
 	if s.o.Slow == SlowReconnects {
 		return place{}, errSlow
 	}
 	if s.o.Slow == SlowCatchesUp {
 		if done, refused := s.reserve(); refused == "" {
 			defer done()
-			return s.catchUpAgain(ctx, out, who)
+			return s.catchUpAgain(ctx, v)
 		}
 	}
-	return s.skipLost(out), nil
+	return s.skipLost(v.out), nil
 }
 
 // skipLost takes a client on that was too slow for the ring, and says what it lost.
@@ -290,10 +366,11 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, reason string) 
 		http.Error(w, fmt.Sprintf("no room for another stream now (%s)", reason), http.StatusServiceUnavailable)
 		return
 	}
-	out := s.newWire(w, filter{})
+	streamHeader(w.Header())
+	out := &wire{socket: plain{w, http.NewResponseController(w)}, timeout: s.o.WriteTimeout}
 	out.retry(later)
 	var at *cursor // some clients forget their id unless each stream tells it again
-	if from, err := askedPosition(r); err == nil && from.resumes {
+	if from, err := s.askedPosition(r); err == nil && from.resumes && from.at.epoch != "" {
 		at = &from.at
 	}
 	out.control(at, notice{Kind: "overloaded", Reason: reason})
@@ -308,6 +385,8 @@ func disconnectReason(err error) string {
 		return "kafka"
 	case errors.Is(err, errAged):
 		return "age"
+	case errors.Is(err, errExpired):
+		return "expired"
 	case errors.Is(err, errSlow), errors.Is(err, os.ErrDeadlineExceeded):
 		return "slow"
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryBrowserGetsEveryEventInOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		a, b := m.start(t, nil), m.start(t, nil)
 		browsers := []*browser{a.open(""), a.open(""), b.open("")}
@@ -38,7 +38,7 @@ func TestEveryBrowserGetsEveryEventInOrder(t *testing.T) {
 }
 
 func TestFirstFrameIsConnectedAndPrimesTheClientWithACursor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		m.publish(1, 59)
 		r := m.start(t, nil)
@@ -61,7 +61,7 @@ func TestFirstFrameIsConnectedAndPrimesTheClientWithACursor(t *testing.T) {
 // TestSlowClientIsToldWhatItMissedAndDelaysNobody holds one connection open
 // without reading while the ring turns over several times.
 func TestSlowClientIsToldWhatItMissedAndDelaysNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, func(o *relay.Options) { o.RingBytes = 100_000; o.WriteTimeout = time.Minute; o.Slow = relay.SlowSkips })
 		slow, quick := r.connect(""), r.open("")
@@ -107,7 +107,7 @@ func TestSlowClientIsToldWhatItMissedAndDelaysNobody(t *testing.T) {
 }
 
 func TestClientThatReadsNothingIsDroppedAtItsDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		stuck := r.connect("")
@@ -129,7 +129,7 @@ func TestClientThatReadsNothingIsDroppedAtItsDeadline(t *testing.T) {
 }
 
 func TestIdleStreamHasAHeartbeatEvery15Seconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		b := m.start(t, nil).open("")
 		time.Sleep(10 * time.Second)
@@ -149,7 +149,7 @@ func TestIdleStreamHasAHeartbeatEvery15Seconds(t *testing.T) {
 // TestNoContentBreaksTheStream has one record of every kind that ended the
 // original's stream, and then a plain one.
 func TestNoContentBreaksTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		b := r.open("")
@@ -192,7 +192,7 @@ func TestNoContentBreaksTheStream(t *testing.T) {
 }
 
 func TestClientsGaugeFallsWhenTheStreamEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, nil)
 		a, b := r.open(""), r.open("")
@@ -201,7 +201,7 @@ func TestClientsGaugeFallsWhenTheStreamEnds(t *testing.T) {
 			t.Errorf("%s clients, want %s", got, want)
 		}
 		a.close()
-		time.Sleep(time.Second)
+		r.noticeDepartures()
 		if got, want := r.metric("crm_events_sse_clients"), "1"; got != want {
 			t.Errorf("%s clients after one left, want %s", got, want)
 		}
@@ -210,7 +210,7 @@ func TestClientsGaugeFallsWhenTheStreamEnds(t *testing.T) {
 }
 
 func TestShutdownSaysByeAndTheNextReplicaGoesOnExactly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(2)
 		a, b := m.start(t, nil), m.start(t, nil)
 		tab := a.open("")
@@ -262,7 +262,7 @@ func TestWhatTheParserReadsIsWhatWasWritten(t *testing.T) {
 }
 
 func TestStreamBeforeKafkaAnswersIsAskedToComeBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, func(o *relay.Options) { o.Source = away{m} })
 		b := r.open("")

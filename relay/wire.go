@@ -1,45 +1,54 @@
 package relay
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 )
 
+// socket is a client's connection, by either transport.
+type socket interface {
+	io.Writer
+	Flush() error
+	SetWriteDeadline(time.Time) error
+}
+
+// plain is the socket of a client that net/http serves, by HTTP/1.1 or 2.
+type plain struct {
+	http.ResponseWriter
+	*http.ResponseController
+}
+
 // wire writes frames to one client. Nothing of it is safe for concurrent use. The
 // first error stays and is returned by flush.
 type wire struct {
 	filter
-	w       http.ResponseWriter
-	rc      *http.ResponseController
+	socket  socket
 	timeout time.Duration
 	id      []byte // where the client stands: of the latest frame, or past what its filter passed over
 	unsaid  int    // records that it passed over since
 	scratch []byte
-	sent    []*frame // of the ring, written since the last flush
-	armed   bool     // a write deadline is set
+	wrote   time.Time // when something was written last
+	armed   bool      // a write deadline is set
 	err     error
-}
-
-func (s *Service) newWire(w http.ResponseWriter, f filter) *wire {
-	streamHeader(w.Header())
-	return &wire{filter: f, w: w, rc: http.NewResponseController(w), timeout: s.o.WriteTimeout}
 }
 
 func streamHeader(h http.Header) {
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold frames back
+	h.Set("X-Content-Type-Options", "nosniff")
 	h.Add("Vary", "Accept-Encoding")
 }
 
 func (o *wire) write(b []byte) {
 	if !o.armed {
-		o.armed = true
-		o.deadline(time.Now().Add(o.timeout))
+		o.armed, o.wrote = true, time.Now()
+		o.deadline(o.wrote.Add(o.timeout))
 	}
 	if o.err == nil {
-		_, o.err = o.w.Write(b)
+		_, o.err = o.socket.Write(b)
 	}
 }
 
@@ -58,9 +67,6 @@ func (o *wire) frame(f *frame, at *cursor) bool {
 		return false
 	}
 	o.unsaid = 0
-	if !f.appended.IsZero() {
-		o.sent = append(o.sent, f)
-	}
 	if at == nil && !o.typed {
 		o.write(f.text)
 		return true
@@ -111,14 +117,14 @@ func (o *wire) retry(d time.Duration) {
 	o.write([]byte("retry: " + strconv.FormatInt(d.Milliseconds(), 10) + "\n\n"))
 }
 
-// flush sends what was written, if anything was, and takes the deadline away again: HTTP/2 ends a
-// stream at its deadline even if nothing is being written.
+// flush sends what was written, if anything was, and takes the deadline away again:
+// HTTP/2 ends a stream at its deadline even if nothing is being written.
 func (o *wire) flush() error {
 	if !o.armed {
 		return o.err
 	}
 	if o.err == nil {
-		o.err = o.rc.Flush()
+		o.err = o.socket.Flush()
 	}
 	o.deadline(time.Time{})
 	o.armed = false
@@ -127,6 +133,6 @@ func (o *wire) flush() error {
 
 func (o *wire) deadline(at time.Time) {
 	if o.err == nil {
-		o.err = o.rc.SetWriteDeadline(at)
+		o.err = o.socket.SetWriteDeadline(at)
 	}
 }

@@ -22,22 +22,77 @@ const slowAfter = 5 * time.Second
 func (s *Service) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		records, err := s.o.Member.Next(ctx)
-		b := batch{member: s.o.Member}
-		for _, r := range records {
-			at := spot{r.Topic, r.Partition}
-			if !b.owns(at) {
-				s.progress.forget(at)
-			} else if !s.do(ctx, r) {
-				return
-			}
+		if s.o.WorkBatch != nil {
+			s.doTogether(ctx, records)
+		} else {
+			s.doEach(ctx, records)
 		}
 		s.settle(ctx, "reading as a member of the group", err)
 	}
 }
 
+// doEach works on one record after another.
+func (s *Service) doEach(ctx context.Context, records []tidemark.Record) {
+	b := batch{member: s.o.Member}
+	for _, r := range records {
+		at := spot{r.Topic, r.Partition}
+		if !b.owns(at) {
+			s.progress.forget(at)
+		} else if !s.do(ctx, r) {
+			return
+		}
+	}
+}
+
+// doTogether works on all partitions at the same time, on the records of each in
+// one go: most of the work is to wait for somebody else's disk.
+func (s *Service) doTogether(ctx context.Context, records []tidemark.Record) {
+	began := time.Now()
+	defer func() { s.metrics.workBusy.Add(time.Since(began).Seconds()) }()
+	byPartition := map[spot][]tidemark.Record{}
+	for _, r := range records {
+		at := spot{r.Topic, r.Partition}
+		byPartition[at] = append(byPartition[at], r)
+	}
+	var partitions sync.WaitGroup
+	for at, list := range byPartition {
+		partitions.Go(func() { s.doAll(ctx, at, list) })
+	}
+	partitions.Wait()
+}
+
+// doAll works on records of one partition until that succeeds, ctx ends, or the
+// partition is somebody else's.
+func (s *Service) doAll(ctx context.Context, at spot, records []tidemark.Record) {
+	last := records[len(records)-1]
+	events := slices.DeleteFunc(slices.Clone(records), func(r tidemark.Record) bool { return r.Control })
+	for range events {
+		if s.pace.Wait(ctx) != nil {
+			return
+		}
+	}
+	for owns(s.o.Member.Owned(), at) {
+		err := s.o.WorkBatch(ctx, events)
+		if ctx.Err() != nil && err != nil {
+			return
+		}
+		s.settle(ctx, "work", err)
+		if err == nil {
+			s.progress.done(last)
+			s.metrics.messages.Add(float64(len(events)))
+			return
+		}
+	}
+	s.progress.forget(at)
+}
+
 // do works on one record until that succeeds. It returns false when ctx ended
 // before: then the record counts as not worked.
 func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
+	if r.Control {
+		s.progress.done(r)
+		return true
+	}
 	began := time.Now()
 	defer func() { s.metrics.workBusy.Add(time.Since(began).Seconds()) }()
 	if s.pace.Wait(ctx) != nil {

@@ -20,7 +20,7 @@ func slowed(perSecond float64) func(*relay.Options) {
 // TestSixHundredEventsAt2Point7ASecondTake222Seconds is the drill of the
 // reference deployment with one replica: 600/2.7.
 func TestSixHundredEventsAt2Point7ASecondTake222Seconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		for p := range 3 {
 			m.publish(p, 200)
@@ -36,7 +36,7 @@ func TestSixHundredEventsAt2Point7ASecondTake222Seconds(t *testing.T) {
 }
 
 func TestThreeMembersDrainThreeTimesFaster(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		for p := range 3 {
 			m.publish(p, 200)
@@ -54,7 +54,7 @@ func TestThreeMembersDrainThreeTimesFaster(t *testing.T) {
 // hand when others join must not go on with what is theirs now, or all three
 // would work through the same backlog.
 func TestWhoLosesAPartitionStopsWorkingOnIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		for p := range 3 {
 			m.publish(p, 200)
@@ -76,7 +76,7 @@ func TestWhoLosesAPartitionStopsWorkingOnIt(t *testing.T) {
 // TestPartitionThatComesBackIsWorkedFromWhereTheOtherHasCome: what a batch from
 // before still holds of it is not worked again, and not committed.
 func TestPartitionThatComesBackIsWorkedFromWhereTheOtherHasCome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(2)
 		m.publish(0, 20)
 		m.publish(1, 100)
@@ -117,7 +117,7 @@ func (m *memory) drained(t *testing.T) time.Duration {
 }
 
 func TestCommitIsNeverAheadOfTheWork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publish(0, 100)
 		var worked atomic.Int64
@@ -145,7 +145,7 @@ func TestCommitIsNeverAheadOfTheWork(t *testing.T) {
 // TestCommitWaitsForAHealthyClientAndNotForASleepingOne: a client that reads
 // nothing holds commits for five seconds, then it counts as slow.
 func TestCommitWaitsForAHealthyClientAndNotForASleepingOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		r := m.start(t, func(o *relay.Options) { o.WriteTimeout = time.Minute })
 		asleep := r.connect("")
@@ -164,7 +164,7 @@ func TestCommitWaitsForAHealthyClientAndNotForASleepingOne(t *testing.T) {
 }
 
 func TestLagIsZeroWithNoBrowserConnected(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(3)
 		m.start(t, nil)
 		m.publish(0, 50)
@@ -177,7 +177,7 @@ func TestLagIsZeroWithNoBrowserConnected(t *testing.T) {
 }
 
 func TestWorkThatFailsIsDoneAgainAndNothingIsSkipped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		var done []int64
 		fails := 3
@@ -210,7 +210,7 @@ func TestWorkThatFailsIsDoneAgainAndNothingIsSkipped(t *testing.T) {
 }
 
 func TestShutdownInterruptsTheWorkAndCommitsWhatIsDone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		m.publish(0, 100)
 		r := m.start(t, slowed(0.1))
@@ -227,7 +227,7 @@ func TestShutdownInterruptsTheWorkAndCommitsWhatIsDone(t *testing.T) {
 }
 
 func TestPositionGivenBackIsNotCommittedOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
 		m := newMemory(1)
 		a := m.start(t, nil)
 		m.publish(0, 10)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -71,6 +72,27 @@ func (m *memory) append(partition int, key, value []byte) {
 			Topic: topic, Partition: int32(partition), Offset: offset, Timestamp: time.Now(), Key: key, Value: value,
 		})
 	})
+}
+
+// appendMarker appends what ends a transaction.
+func (m *memory) appendMarker(partition int) {
+	m.append(partition, nil, []byte{})
+	m.change(func() { m.logs[partition].records[len(m.logs[partition].records)-1].Control = true })
+}
+
+// find says where the log stood at a time, as Kafka does: at the first record that
+// is not older.
+func (m *memory) find(_ context.Context, when time.Time) (at []tidemark.Position, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, l := range m.logs {
+		n := slices.IndexFunc(l.records, func(r tidemark.Record) bool { return !r.Timestamp.Before(when) })
+		if n < 0 {
+			n = len(l.records)
+		}
+		at = append(at, tidemark.Position{Topic: topic, Partition: int32(i), Next: l.start + int64(n)})
+	}
+	return at, nil
 }
 
 // appendTombstone appends a record without a value.
@@ -211,21 +233,31 @@ func (m *memory) lag() (lag int64) {
 	return lag
 }
 
+// bothTransports runs a test twice in virtual time, with streams served by net/http
+// and by the dense transport: what one does the other does too.
+func bothTransports(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	for _, transport := range []string{"nethttp", "dense"} {
+		t.Run(transport, func(t *testing.T) { synctest.Test(t, test) })
+	}
+}
+
 // replica is a running crm-events with an HTTP server in memory.
 type replica struct {
-	t      testing.TB
-	member *member
-	dials  chan net.Conn
-	client *http.Client
-	stop   context.CancelFunc
-	done   chan error
+	t       testing.TB
+	service *relay.Service
+	member  *member
+	dials   chan net.Conn
+	client  *http.Client
+	stop    context.CancelFunc
+	done    chan error
 }
 
 func (m *memory) start(t testing.TB, change func(*relay.Options)) *replica {
 	t.Helper()
 	r := &replica{t: t, member: m.join(), dials: make(chan net.Conn), done: make(chan error, 1)}
 	o := relay.Options{Source: m, Member: r.member}
-	o.Topic, o.Group = topic, "crm-events-sse"
+	o.Topic, o.Group, o.Dense = topic, "crm-events-sse", strings.HasSuffix(t.Name(), "/dense")
 	if change != nil {
 		change(&o)
 	}
@@ -233,6 +265,7 @@ func (m *memory) start(t testing.TB, change func(*relay.Options)) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.service = service
 	server := &http.Server{Handler: service.Handler()}
 	go func() { _ = server.Serve(r) }()
 	r.client = &http.Client{Transport: &http.Transport{DialContext: r.dial, DisableKeepAlives: true}}
@@ -313,6 +346,13 @@ func (r *replica) metric(series string) string {
 	return "absent"
 }
 
+// noticeDepartures waits until the service knows who has left: at once, or on the
+// dense transport when a heartbeat cannot be written.
+func (r *replica) noticeDepartures() {
+	time.Sleep(16 * time.Second)
+	synctest.Wait()
+}
+
 // browser is an EventSource: it keeps what it got and the latest id.
 type browser struct {
 	t       testing.TB
@@ -335,7 +375,8 @@ type event struct {
 	KeyBase64                   bool `json:"key_base64"`
 	Value                       json.RawMessage
 	Raw                         []byte
-	Undecodable                 bool
+	Undecodable, Oversized      bool
+	Bytes                       int
 	id, name                    string
 	at                          time.Time
 }
