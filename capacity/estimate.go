@@ -41,9 +41,10 @@ func (l *look) estimate() tidemark.Estimate {
 	l.in, l.out = l.whole.in.short.rate(), l.consumption(l.windows.short)
 	state := l.state()
 	drain := l.drain(state)
+	sick := l.sick(state)
 	l.learn()
 	service := l.group.service.rate()
-	return tidemark.Estimate{
+	e := tidemark.Estimate{
 		Cluster:         l.snapshot.Cluster,
 		Group:           l.seen.Name,
 		State:           state,
@@ -53,10 +54,27 @@ func (l *look) estimate() tidemark.Estimate {
 		Arrivals:        l.in,
 		Consumption:     l.out,
 		ReplicaCapacity: service,
+		CapacityProven:  l.group.service.proven.Known,
 		Drain:           drain,
+		Track:           l.group.track.record(),
+		Loss:            l.loss(partitions),
 		Replicas:        l.replicas(state, service),
+		Reserve:         l.reserve(service),
 		Skew:            l.skew(),
 		Partitions:      partitions,
+	}
+	e.Breach = l.breach(&e)
+	e.Diagnoses = l.diagnose(&e, sick)
+	return e
+}
+
+// behind says that more waits than is in flight.
+func behind(s tidemark.State) bool {
+	switch s {
+	case tidemark.Draining, tidemark.Steady, tidemark.Growing, tidemark.Stalled, tidemark.Stopped:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -102,12 +120,14 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	e.State, e.Reason = l.partitionState(i, e, waiting{lag: lag, known: known, late: late, in: &in})
 
 	t := l.crew.of(i)
+	t.behind += b2i(behind(e.State))
 	if late {
 		t.late++
 		l.oldest.deepen(i, e.TimeLag.Value.Nanoseconds())
 	}
 	t.partitions++
 	t.in.add(in)
+	t.hottest = max(t.hottest, in.short.perSecond)
 	t.period = max(t.period, c.usual())
 	t.deepen(i, lag)
 	if blind {

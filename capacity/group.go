@@ -20,6 +20,9 @@ type group struct {
 	loner      int64     // when a commit last moved although nobody was a member
 	service    service
 	drift      drift
+	track      track
+	reach      reach
+	hot        heat
 }
 
 // span is the part of a group's partitions that belongs to one topic.

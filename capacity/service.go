@@ -12,7 +12,10 @@ type service struct {
 	windows int           // how many
 	at      int64         // the end of the latest
 	best    float64       // the most one replica read for some looks, saturated or not
-	streaks map[uint32]streak
+	// partition is the most that was read of one partition whose reader could have
+	// read more: what one thread does. 0: never seen, it is what a replica can.
+	partition float64
+	streaks   map[uint32]streak
 }
 
 // streak is since when a consumer with that many partitions has been saturated.
@@ -30,6 +33,18 @@ func (s *service) rate() tidemark.Rate {
 	return tidemark.Rate{PerSecond: s.best, Error: s.best / 2, Known: true}
 }
 
+// limit returns the most that one partition's reader can read: what a replica can
+// or, until that was seen, what this one does.
+func (s *service) limit(out tidemark.Rate) float64 {
+	switch {
+	case s.partition > 0 && s.proven.Known:
+		return min(s.partition, s.proven.PerSecond)
+	case s.proven.Known:
+		return s.proven.PerSecond
+	}
+	return out.PerSecond
+}
+
 // observe takes in what every member read at one look, and learns from those
 // that have been saturated throughout the window of the rate.
 func (s *service) observe(c *crew, now int64, w windows) {
@@ -42,7 +57,7 @@ func (s *service) observe(c *crew, now int64, w windows) {
 		if out.Error < out.PerSecond/5 { // one odd commit is no best rate
 			s.best += max(0, out.PerSecond-s.best) / 4
 		}
-		if !t.saturated(out, w) {
+		if t.slow || !t.saturated(out, w) || s.oneThread(t, out) {
 			continue
 		}
 		st, known := s.streaks[c.badges[i]]
@@ -60,6 +75,13 @@ func (s *service) observe(c *crew, now int64, w windows) {
 		n := float64(windows)
 		s.learn(tidemark.Rate{PerSecond: sample.perSecond / n, Error: math.Sqrt(sample.variance) / n, Known: true}, now, w)
 	}
+}
+
+// oneThread says that a consumer is behind on one of its partitions only, and reads
+// less than a replica has shown: so it is not the replica that is the limit, but what
+// reads that one partition. Source: capacity.md 2.3, ν.
+func (s *service) oneThread(t *tide, out tidemark.Rate) bool {
+	return s.proven.Known && t.partitions > 1 && t.behind == 1 && out.PerSecond+noise*out.Error < farSlower*s.proven.PerSecond
 }
 
 // learn takes in the mean capacity per replica of a saturated window. The mean of

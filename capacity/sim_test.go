@@ -33,6 +33,10 @@ type world struct {
 	even       bool         // arrivals without the noise of a Poisson process
 	frozen     map[int]bool // not read by their owner
 	limits     tidemark.Thresholds
+	pace       map[int]float64 // of single members, in place of perMember
+	together   float64         // what all members can read together; 0: no limit
+	wander     float64         // by how much members' rates and arrivals waver from minute to minute
+	waver      float64
 	slow       map[int]float64 // read at that rate at most
 	history    *lag.History    // nil: time lags are not known
 	unowned    map[int]bool
@@ -102,6 +106,8 @@ func (w *world) shareOf(partition int) float64 {
 
 func (w *world) second() {
 	w.now = w.now.Add(time.Second)
+	forget := math.Exp(-1.0 / 60)
+	w.waver = forget*w.waver + math.Sqrt(1-forget*forget)*w.wander*w.random.NormFloat64()
 	for i := range w.partitions {
 		w.partitions[i].end += w.arrive(w.arrivals * w.shareOf(i))
 	}
@@ -121,6 +127,13 @@ func (w *world) second() {
 // read lets one member spend a second's work on what it owns.
 func (w *world) read(member int) {
 	left := w.perMember
+	if pace, own := w.pace[member]; own {
+		left = pace
+	}
+	if w.together > 0 {
+		left = min(left, w.together/float64(len(w.members)))
+	}
+	left *= 1 + w.waver
 	for left > 1e-9 {
 		var open []int
 		for i, p := range w.partitions {

@@ -12,12 +12,27 @@ func (l *look) learn() {
 		l.group.service.streaks = nil
 		return
 	}
-	l.group.service.observe(l.crew, l.group.newest(), l.windows)
+	s := &l.group.service
+	for i := range l.crew.tides[:len(l.seen.Members)] {
+		t := &l.crew.tides[i]
+		if out := t.out(l.windows.short, l.windows); out.Known && t.saturated(out, l.windows) && s.oneThread(t, out) {
+			s.partition = l.group.partitions[t.deepest].rate(&l.group.strip, l.windows).PerSecond
+		}
+	}
+	s.observe(l.crew, l.group.newest(), l.windows)
 }
 
-// drain returns how long the consumer that takes longest needs. It is not known if
-// one of them never gets there.
+// drain returns how long the consumer that takes longest needs, and remembers it
+// until it is seen how true that was.
 func (l *look) drain(state tidemark.State) tidemark.Drain {
+	d := l.longest(state)
+	d.Verdict = verdict(state, d)
+	l.group.track.observe(l.group.newest(), state, d, l.windows)
+	return d
+}
+
+// longest is not known if one of the consumers never gets there.
+func (l *look) longest(state tidemark.State) tidemark.Drain {
 	d := &l.group.drift
 	d.observe(l.group.newest(), l.total.Records, l.in, l.out, state == tidemark.Draining, l.windows)
 	switch state {

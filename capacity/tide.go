@@ -18,8 +18,11 @@ type tide struct {
 	stuck      int          // partitions on which no commit moves
 	late       int          // partitions with a record that has waited for longer than in flight
 	moved      bool
+	slow       bool // its reader is far slower than the others
 	lag        int64
 	in         influx
+	hottest    float64 // records per second of the partition that gets most
+	behind     int     // partitions whose lag is not in flight
 	period     time.Duration
 	deepest    int // number of the partition with the most lag
 	deepestLag int64
@@ -41,6 +44,8 @@ func (t *tide) merge(other *tide) {
 	t.blind += other.blind
 	t.stuck += other.stuck
 	t.late += other.late
+	t.behind += other.behind
+	t.hottest = max(t.hottest, other.hottest)
 	t.in.add(other.in)
 	t.period = max(t.period, other.period)
 	t.lag += other.lag
