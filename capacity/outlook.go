@@ -137,7 +137,7 @@ func (l *look) timeLagBreach(e *tidemark.Estimate, limit time.Duration) tidemark
 	for i := range l.crew.tides {
 		t := &l.crew.tides[i]
 		arrives, read := t.in.short.rate(), t.out(l.windows.short, l.windows)
-		if t.partitions == 0 || t.stuck == t.partitions || t.inFlight(l.windows) || trend(arrives, read) != tidemark.Growing {
+		if t.partitions == 0 || !l.isRead() || t.stuck == t.partitions || t.inFlight(l.windows) || trend(arrives, read) != tidemark.Growing {
 			continue
 		}
 		left := read.PerSecond*limit.Seconds() - float64(t.lag)

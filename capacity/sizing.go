@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -27,8 +28,18 @@ func (l *look) learn() {
 func (l *look) drain(state tidemark.State) tidemark.Drain {
 	d := l.longest(state)
 	d.Verdict = verdict(state, d)
-	l.group.track.observe(l.group.newest(), state, d, l.windows)
+	l.group.track.observe(l.group.newest(), state, d, l.rest(), l.windows)
 	return d
+}
+
+// rest returns how long what is in flight takes to be read, as long as more is read
+// than arrives.
+func (l *look) rest() time.Duration {
+	net := l.out.PerSecond - l.in.PerSecond
+	if net <= 0 {
+		return 0
+	}
+	return time.Duration(min(float64(l.total.Records)/net, l.windows.long.Seconds()) * float64(time.Second))
 }
 
 // longest is not known if one of the consumers never gets there.

@@ -28,15 +28,16 @@ const (
 	drainsKept   = 64 // that count for the means
 )
 
-// observe takes in what is told at one look. A lag that is gone settles what was
+// observe takes in what is told at one look, and how long the rest takes where what is
+// left is in flight. A lag that is gone settles what was
 // told of it. One that stops falling settles nothing: what happened was not what was
 // asked about. So the record is about drains that went on.
-func (t *track) observe(now int64, s tidemark.State, d tidemark.Drain, w windows) {
+func (t *track) observe(now int64, s tidemark.State, d tidemark.Drain, rest time.Duration, w windows) {
 	switch s {
 	case tidemark.Draining:
 		t.tell(now, d, w)
 	case tidemark.CaughtUp, tidemark.Idle:
-		t.settle(now, w)
+		t.settle(now+rest.Nanoseconds(), w)
 		t.told = nil
 	case tidemark.Growing, tidemark.Stalled, tidemark.Stopped:
 		t.told = nil
@@ -61,12 +62,11 @@ func (t *track) tell(now int64, d tidemark.Drain, w windows) {
 	t.told = append(t.told, promise{at: now, p10: d.P10, p50: d.P50, p90: d.P90})
 }
 
-// settle compares what was told of one drain with what it took. It ended between
-// this look and the one before.
-func (t *track) settle(now int64, w windows) {
+// settle compares what was told of one drain with what it took.
+func (t *track) settle(gone int64, w windows) {
 	off, covered, n := 0.0, 0.0, 0.0
 	for _, p := range t.told {
-		took := time.Duration(now-p.at) - w.look/2
+		took := time.Duration(gone - p.at)
 		if took < 2*w.look {
 			continue
 		}
