@@ -248,7 +248,7 @@ func oneGroup(told *kmsg.OffsetFetchResponse) *kmsg.OffsetFetchResponseGroup {
 // hearCommits takes up a coordinator's answer about one group. On an error the
 // commits stay as last seen, and the group says why.
 func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
-	before, moved := g.At, false
+	before := g.At
 	if !l.heard(g, told.ErrorCode) {
 		return
 	}
@@ -258,11 +258,9 @@ func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
 		if !l.choose.topics.chooses(name) {
 			continue
 		}
-		moved = g.reading(name).hear(t.Partitions) || moved
+		g.reading(name).hear(t.Partitions)
 	}
-	if moved && !before.IsZero() {
-		g.Moved = g.At
-	}
+	g.moves(before)
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
 }
 
@@ -326,16 +324,24 @@ func (l *look) anyVanished() bool {
 }
 
 // unknownTopics are those that groups read and that the metadata does not have,
-// or has with fewer partitions.
+// or has with fewer partitions, and those that we might be allowed to see by now.
 func (l *look) unknownTopics() []string {
 	unknown := map[string]bool{}
 	for _, g := range l.groups {
 		for _, r := range g.reads {
 			t := l.cluster.topics[r.topic]
-			if t == nil && !l.cluster.absent[r.topic] || t != nil && !t.denied && len(r.offsets) > len(t.logs) {
+			switch {
+			case t == nil && !l.absent(r), t != nil && t.denied && !l.refreshed, t != nil && !t.denied && len(r.offsets) > len(t.logs):
 				unknown[r.topic] = true
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(unknown))
+}
+
+// absent says whether a topic is known not to exist. A commit that came later says
+// that it does by now.
+func (l *look) absent(r *reading) bool {
+	since, found := l.cluster.absent[r.topic]
+	return found && !r.moved.After(since)
 }

@@ -12,9 +12,10 @@ import (
 // reading is a topic that a group has committed on or owns partitions of.
 type reading struct {
 	topic     string
-	born      [16]byte // the topic's id when these commits were first sensible
-	offsets   []int64  // by partition id; those beyond are Uncommitted
-	epochs    []int32  // of offsets: the leader epoch of the last record read; -1: not told
+	born      [16]byte  // the topic's id when these commits were first sensible
+	offsets   []int64   // by partition id; those beyond are Uncommitted
+	epochs    []int32   // of offsets: the leader epoch of the last record read; -1: not told
+	moved     time.Time // when a commit was last found to be another than before
 	lost      losses
 	left      []int64 // how many records are left, where a coordinator tells that (share groups)
 	committed bool
@@ -34,13 +35,12 @@ func (r *reading) partition(id int32) (ok bool) {
 	return true
 }
 
-// hear takes up what a coordinator told of one topic, and says whether a commit is
-// another than before.
-func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) (moved bool) {
+// hear takes up what a coordinator told of one topic.
+func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 	r.reason = tidemark.Fine
 	if r.knows(told) {
 		r.committed = true
-		return false
+		return
 	}
 	before := append([]int64(nil), r.offsets...)
 	r.clear()
@@ -58,9 +58,10 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) (move
 		}
 		r.committed = true
 		r.offsets[p.Partition], r.epochs[p.Partition] = p.Offset, p.LeaderEpoch
-		moved = moved || int(p.Partition) >= len(before) || before[p.Partition] != p.Offset
+		if int(p.Partition) >= len(before) || before[p.Partition] != p.Offset {
+			r.moved = time.Now()
+		}
 	}
-	return moved
 }
 
 // knows says whether all that was told is as before. Most groups of a large
@@ -89,6 +90,15 @@ func (r *reading) knows(told []kmsg.OffsetFetchResponseGroupTopicPartition) bool
 func (r *reading) clear() {
 	for i := range r.offsets {
 		r.offsets[i], r.epochs[i] = tidemark.Uncommitted, -1
+	}
+}
+
+// moves notes when a commit of the group moved, if that was after it was first heard.
+func (g *group) moves(heard time.Time) {
+	for _, r := range g.reads {
+		if !heard.IsZero() && r.moved.After(g.Moved) {
+			g.Moved = r.moved
+		}
 	}
 }
 

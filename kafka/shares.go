@@ -40,29 +40,27 @@ func (l *look) readShares(ctx context.Context, b *broker, groups []*group) {
 
 // hearShares takes up where one share group is, as [look.hearCommits] does for others.
 func (l *look) hearShares(g *group, told *kmsg.DescribeShareGroupOffsetsResponseGroup) {
-	before, moved := g.At, false
+	before := g.At
 	if !l.heard(g, told.ErrorCode) {
 		return
 	}
 	for i := range told.Topics {
 		name := nameOf(told.Topics[i].Topic)
 		if l.choose.topics.chooses(name) {
-			moved = g.reading(name).hearShare(told.Topics[i].Partitions) || moved
+			g.reading(name).hearShare(told.Topics[i].Partitions)
 		}
 	}
-	if moved && !before.IsZero() {
-		g.Moved = g.At
-	}
+	g.moves(before)
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
 }
 
-func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTopicPartition) (moved bool) {
+func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTopicPartition) {
 	offsets := make([]kmsg.OffsetFetchResponseGroupTopicPartition, len(told))
 	r.left = r.left[:0]
 	for i, p := range told {
 		offsets[i] = kmsg.OffsetFetchResponseGroupTopicPartition{Partition: p.Partition, Offset: p.StartOffset, LeaderEpoch: -1, ErrorCode: p.ErrorCode}
 	}
-	moved = r.hear(offsets)
+	r.hear(offsets)
 	for range r.offsets {
 		r.left = append(r.left, tidemark.Unseen)
 	}
@@ -71,7 +69,6 @@ func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTo
 			r.left[p.Partition] = p.Lag
 		}
 	}
-	return moved
 }
 
 // finished is how many records of a share group's partition are done beyond its

@@ -121,7 +121,7 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 	t := l.cluster.topics[r.topic]
 	blind := cmp.Or(g.unheard, r.reason)
 	switch {
-	case t == nil && l.cluster.absent[r.topic]:
+	case t == nil && l.absent(r):
 		return to
 	case t == nil: // nobody could tell us anything about it
 		return r.unseen(to, g.Name, r.topic, 0, tidemark.Unreachable)
@@ -133,7 +133,7 @@ func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Pa
 		if i < len(r.offsets) {
 			p.Committed = r.offsets[i]
 		}
-		if p.Committed <= log.End {
+		if p.Committed <= log.End && !g.At.Before(l.began) {
 			p.LogEnd = log.endAt(g.At, p.Committed)
 		}
 		if p.Committed == tidemark.Uncommitted && blind != tidemark.Fine {

@@ -24,10 +24,10 @@ type cluster struct {
 	configured time.Time // when configurations were asked for
 	stale      bool      // something since then contradicts it
 	brokers    []tidemark.Broker
-	left       []tidemark.Broker // were members not long ago
-	topics     map[string]*topic // by name, of those that the filter chooses
-	sorted     []*topic          // the same, by name
-	absent     map[string]bool   // topics that groups have commits on and that do not exist
+	left       []tidemark.Broker    // were members not long ago
+	topics     map[string]*topic    // by name, of those that the filter chooses
+	sorted     []*topic             // the same, by name
+	absent     map[string]time.Time // topics that groups have commits on, and when they did not exist
 }
 
 // topic is a topic and what was last seen of its log.
@@ -81,7 +81,7 @@ func (l *look) refresh(ctx context.Context) {
 	l.meetMembers(brokersOf(told))
 	former := l.cluster.topics
 	l.cluster.topics = make(map[string]*topic, len(told.Topics))
-	l.cluster.absent = map[string]bool{}
+	l.cluster.absent = map[string]time.Time{}
 	l.cluster.at, l.cluster.stale = time.Now(), false
 	for i := range told.Topics {
 		l.learn(&told.Topics[i], former)
@@ -222,7 +222,10 @@ func (l *look) learn(told *kmsg.MetadataResponseTopic, former map[string]*topic)
 	case err == nil:
 		l.cluster.topics[name] = topicOf(name, told, was)
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.InvalidTopicException):
-		l.cluster.absent[name] = true
+		if t := l.cluster.topics[name]; t != nil && t.denied {
+			delete(l.cluster.topics, name)
+		}
+		l.cluster.absent[name] = time.Now()
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		t := &topic{name: name, told: *told.Topic}
 		if was != nil {
@@ -413,16 +416,19 @@ func (p *partitionLog) ends(at int64, now time.Time) {
 }
 
 // endAt is where the log ended at a moment between the last two times it was told,
-// as if records had come evenly; else where it ended when it was told last. It is
-// never before a commit of that moment, and rounded up: a record that may have
-// been there counts.
+// as if records had come evenly, rounded up. If that is not beyond a commit of that
+// moment, records came in a burst, or nothing was left: then it is the end told
+// last, so that what is left is never nothing by arithmetic alone.
 func (p *partitionLog) endAt(when time.Time, commit int64) int64 {
 	if p.before.end == p.End || p.before.at.IsZero() || !when.After(p.before.at) || !when.Before(p.At) {
 		return p.End
 	}
 	part := float64(when.Sub(p.before.at)) / float64(p.At.Sub(p.before.at))
-	came := int64(math.Ceil(part * float64(p.End-p.before.end)))
-	return min(p.End, max(commit, p.before.end+came))
+	end := p.before.end + int64(math.Ceil(part*float64(p.End-p.before.end)))
+	if end <= commit || end > p.End {
+		return p.End
+	}
+	return end
 }
 
 // hold notes since when readers of committed records are held where they are. A
