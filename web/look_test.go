@@ -162,10 +162,12 @@ func plant(o *tidemark.Observation, p plot, at time.Time, phase float64) {
 		case p.name == "warehouse" && id == 2:
 			part.Reason, pe.Reason, pe.State = tidemark.Unreachable, tidemark.Unreachable, tidemark.Unknown
 		}
-		log := tidemark.Log{ID: part.ID, Leader: 1 + part.ID%2, Replicas: 3, InSync: 2, Start: part.LogStart, End: part.LogEnd, At: at}
+		log := tidemark.Log{ID: part.ID, Leader: 1 + part.ID%2, Replicas: 3, InSync: 3, Start: part.LogStart, End: part.LogEnd, At: at}
 		switch {
 		case p.name == "warehouse" && id == 2:
 			log.Leader, log.Reason, log.At = -1, tidemark.Unreachable, at.Add(-7*time.Minute)
+		case p.name == "metrics-sink":
+			log.InSync = 2
 		case p.name == "shipping" && id == 1:
 			log.Held, log.Stable = at.Add(-12*time.Minute), part.Committed+20
 		}
@@ -181,9 +183,13 @@ func plant(o *tidemark.Observation, p plot, at time.Time, phase float64) {
 	o.Estimates = append(o.Estimates, e)
 }
 
-// madeUpHistory answers every range query with a hill that has a hole.
+// madeUpHistory answers a query for a lag with a hill that has a hole.
 func madeUpHistory(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
+	if !strings.Contains(q.Get("query"), "_lag_records") {
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"matrix","result":[]}}`)
+		return
+	}
 	from, _ := strconv.ParseFloat(q.Get("start"), 64)
 	to, _ := strconv.ParseFloat(q.Get("end"), 64)
 	step, _ := strconv.ParseFloat(q.Get("step"), 64)

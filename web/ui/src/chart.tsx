@@ -169,6 +169,7 @@ function drawMarks(u: uPlot, colour: Colour, marks: Mark[]) {
   const { ctx, bbox } = u
   ctx.save()
   ctx.lineWidth = devicePixelRatio
+  ctx.setLineDash([])
   for (const mark of marks) {
     const x = u.valToPos(mark.at, 'x', true)
     if (x < bbox.left || x > bbox.left + bbox.width) continue

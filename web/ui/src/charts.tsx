@@ -4,21 +4,24 @@ import { useLocation } from 'preact-iso'
 import { Chart, roomFor, type Ahead } from './chart'
 import { count, duration, eta, lagWord, rate } from './format'
 import { ranges, selector, usePast } from './history'
-import { eventsIn, historyOf, marksOf } from './marks'
+import { eventsIn, kept, marksOf } from './marks'
 import { seenAt } from './store'
 import { typing, useSetQuery } from './table'
 import type { Event, Group, GroupDetail, Num } from './types'
 import { states } from './words'
+
+// The series that are drawn, in the order of useLive's values.
+const drawn = ['tidemark_group_lag_records', 'tidemark_group_arrivals_per_second', 'tidemark_group_consumption_per_second', 'tidemark_group_lag_seconds']
 
 // useCourse is a group's way over the range that the URL names: series, what
 // happened, where it goes. Charts and the export of an incident draw the same.
 export function useCourse(g: Group, d: GroupDetail, until: number | null) {
   const { query } = useLocation()
   const range = query.range in ranges ? query.range : '15m'
-  const metrics = ['lag_records', 'arrivals_per_second', 'consumption_per_second', 'lag_seconds'].map(m => `max(tidemark_group_${m}${selector(g)})`)
-  const past = usePast([...metrics, ...historyOf(g)], ranges[range], until)
+  const labels = selector(g, `__name__=~"${[...drawn, ...kept].join('|')}",alertstate!="pending"`)
+  const past = usePast([`max by (__name__, alertname, state) (${labels})`], ranges[range], until)
   const { times, values } = useLive(past, g, until === null)
-  const read = useMemo(() => eventsIn({ cluster: g.cluster, group: g.group }, past.times, past.series.slice(metrics.length)), [past])
+  const read = useMemo(() => eventsIn({ cluster: g.cluster, group: g.group }, past.times, past.series[0] ?? []), [past])
   const events = useMemo(() => together(until === null ? d.events : [], read), [d.events, read, until])
   const tone = states[g.state].tone
   const ahead = until === null ? aheadOf(g) : undefined
@@ -76,7 +79,7 @@ function useLive(past: ReturnType<typeof usePast>, g: Group, live: boolean) {
     const last = past.times.at(-1) ?? 0
     const later = live ? points.filter(([t]) => t > last) : []
     const times = [...past.times, ...later.map(([t]) => t)]
-    const values = [0, 1, 2, 3].map(i => [...(past.series[i]?.[0]?.values ?? past.times.map(() => null)), ...later.map(([, v]) => v[i])])
+    const values = drawn.map((name, i) => [...(past.series[0]?.find(s => s.metric.__name__ === name)?.values ?? past.times.map(() => null)), ...later.map(([, v]) => v[i])])
     // What was before the first look is not drawn: a minute after the start the
     // minute is worth seeing, not the void before it.
     const first = Math.max(0, times.findIndex((_, i) => values.some(v => v[i] !== null)))

@@ -12,7 +12,7 @@ import { useMoment, usePastGroup } from './past'
 import { Planner, WhatToDo } from './plan'
 import { groupOf, seenAt, summary } from './store'
 import type { Group, GroupDetail } from './types'
-import { At, Chip, Copies, Errors, linkTo, pathOf, shellWord, Since, states, StateWord } from './words'
+import { At, Chip, Copies, Errors, kindOf, linkTo, pathOf, shellWord, Since, states, StateWord } from './words'
 
 export function GroupPage() {
   const { params } = useRoute()
@@ -21,7 +21,7 @@ export function GroupPage() {
   const now = useAnswer<GroupDetail>(pathOf(name))
   const then = usePastGroup(at, name)
   const error = at === null ? now.error : then.error
-  const detail = at === null ? now.answer : then.past && { ...(now.answer ?? nothingNow), ...then.past, explanation: nothingNow.explanation, members: [], events: [], errors: [] }
+  const detail = at === null ? now.answer : then.past && { ...(now.answer ?? nothingNow), ...then.past, assignor: '', explanation: nothingNow.explanation, members: [], events: [], errors: [] }
   if (!detail) return <p class="wait">{error || 'Asking the server…'}</p>
   return <Known key={`${name.cluster}/${name.group}`} g={at === null ? groupOf(name) ?? detail.group : detail.group} d={detail} at={at} error={error} />
 }
@@ -141,7 +141,7 @@ function Events({ course }: { course: Course }) {
   return (
     <section class="events">
       <h2>Events <small class="muted">{course.events.length > listed ? `the latest ${listed} of ${course.events.length}` : `▾ on the charts`}</small></h2>
-      <ol>{course.events.slice(0, listed).map((e, i) => <li key={`${e.at}${i}`}><At at={e.at} /> <span class="muted">{e.kind}</span> {e.text}</li>)}</ol>
+      <ol>{course.events.slice(0, listed).map((e, i) => <li key={`${e.at}${i}`}><At at={e.at} /> <span class="muted">{kindOf(e)}</span> {e.text}</li>)}</ol>
     </section>
   )
 }

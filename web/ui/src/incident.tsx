@@ -5,6 +5,7 @@ import { render, type ComponentChildren } from 'preact'
 import type { Course } from './charts'
 import { save } from './csv'
 import { count, duration, eta, lagWord, rate } from './format'
+import { ownerNames } from './partitions'
 import { summary } from './store'
 import { Still } from './still'
 import type { Alert, Event, Group, GroupDetail, Partition, Time } from './types'
@@ -27,6 +28,7 @@ export function saveIncident(g: Group, d: GroupDetail, course: Course) {
 
 function Report({ g, d, course: c }: { g: Group; d: GroupDetail; course: Course }) {
   const [from, to] = [c.times[0], c.times[c.times.length - 1]]
+  const owners = ownerNames(d.members)
   const said = [d.explanation.takes, d.explanation.allows].filter(Boolean).join(' ')
   return (
     <main>
@@ -47,7 +49,7 @@ function Report({ g, d, course: c }: { g: Group; d: GroupDetail; course: Course 
       <h2>Events</h2>
       <Rows head={['At', 'Kind', 'What']} rows={c.events.map((e: Event) => [utc(e.at), e.kind, e.text])} />
       <h2>Partitions</h2>
-      <Rows head={['Topic', 'Partition', 'State', 'Lag', 'Committed', 'End', 'Owner']} rows={d.partitions.map(partitionRow)} />
+      <Rows head={['Topic', 'Partition', 'State', 'Lag', 'Committed', 'End', 'Owner']} rows={d.partitions.map(p => partitionRow(p, owners))} />
     </main>
   )
 }
@@ -65,7 +67,7 @@ const estimates = (g: Group) => [
 
 const alertRow = (a: Alert) => [a.state, a.name, a.severity, utc(a.firedAt ?? a.activeSince), a.annotations.summary ?? a.annotations.description ?? '']
 
-const partitionRow = (p: Partition) => [p.topic, p.id, [states[p.state].word, p.reason.replaceAll('_', ' '), p.leader === -1 && 'no leader'].filter(Boolean).join(', '), p.lag === null ? 'unknown' : count(p.lag), count(p.committed), count(p.logEnd), p.owner || 'nobody']
+const partitionRow = (p: Partition, owners: Map<string, string>) => [p.topic, p.id, [states[p.state].word, p.reason.replaceAll('_', ' '), p.leader === -1 && 'no leader'].filter(Boolean).join(', '), p.lag === null ? 'unknown' : count(p.lag), count(p.committed), count(p.logEnd), owners.get(p.owner) ?? (p.owner || 'nobody')]
 
 function Rows({ head, rows }: { head: string[]; rows: ComponentChildren[][] }) {
   if (rows.length === 0) return <p class="muted">None.</p>
@@ -85,7 +87,7 @@ table { border-collapse: collapse; } th, td { padding: 3px 12px 3px 0; text-alig
 code { font: 12px ui-monospace, monospace; }
 .muted, th { color: light-dark(#59636e, #9198a1); } .ok { color: light-dark(#1a7f37, #3fb950); } .warn { color: light-dark(#9a6700, #d29922); } .crit { color: light-dark(#cf222e, #f85149); }
 .never { color: light-dark(#8250df, #ab7df8); } .accent { color: light-dark(#0969da, #4493f8); } .grey { color: light-dark(#59636e, #9198a1); }
-.still { width: 100%; font-size: 11px; overflow: hidden; } .still path { fill: none; stroke: currentColor; stroke-width: 1.75; } .still line { stroke: currentColor; } .still text { fill: currentColor; }
+.still { width: 100%; font-size: 11px; overflow: hidden; } .still path { fill: none; stroke: currentColor; stroke-width: 1.75; } .still line { stroke: currentColor; } .still text { fill: currentColor; } .still line.ok { stroke-width: 1.75; }
 .still .axis { color: light-dark(#59636e, #9198a1); } .still .axis line { stroke: light-dark(#d8dee4, #2a313c); } .still .dashed, .still .limit line { stroke-dasharray: 5 4; } .still .mark { opacity: .5; }
 .still .band { fill: light-dark(#1a7f37, #3fb950); opacity: .15; }
 `

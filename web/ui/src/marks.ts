@@ -1,28 +1,26 @@
 // What happened to a group, as marks on its charts: told by the process while it
 // watches, and before that read off the kept history.
 import type { Mark } from './chart'
-import { selector, type Series } from './history'
+import type { Series } from './history'
 import type { Event, Name } from './types'
+import { kindOf } from './words'
 
 const tones: Record<string, string> = { alert: 'crit', rebalance: 'never', members: 'accent', drill: 'ok' }
 
 export const marksOf = (events: Event[]): Mark[] =>
-  events.filter(e => e.at !== null).map(e => ({ at: Date.parse(e.at!) / 1000, tone: tones[e.kind] ?? 'muted', text: `${e.kind}: ${e.text}` }))
+  events.filter(e => e.at !== null).map(e => ({ at: Date.parse(e.at!) / 1000, tone: tones[e.kind] ?? 'muted', text: `${kindOf(e)} ${e.text}`.trim() }))
 
-// historyOf is what to ask for a group's events. They are kept as series: the
-// alerts that fire, the state that is 1, and the number of members.
-export const historyOf = (n: Name) => [
-  `ALERTS${selector(n, 'alertstate="firing"')}`,
-  `tidemark_group_state${selector(n)} == 1`,
-  `max(kafka_consumergroup_members${selector(n)})`,
-]
+// kept are the series that tell of events: the alerts that fire, the state that
+// is 1, and the number of members.
+export const kept = ['ALERTS', 'tidemark_group_state', 'kafka_consumergroup_members']
 
 // eventsIn reads events off those series, newest first. They are as exact as the
 // series' step.
-export function eventsIn(name: Name, times: number[], [alerts = [], states = [], members = []]: Series[][]): Event[] {
+export function eventsIn(name: Name, times: number[], all: Series[]): Event[] {
+  const [alerts, states, members] = kept.map(metric => all.filter(s => s.metric.__name__ === metric))
   const events: Event[] = []
   const say = (i: number, kind: string, text: string) => events.push({ at: new Date(times[i] * 1000).toISOString(), kind, ...name, text })
-  const state = times.map((_, i) => states.find(s => s.values[i] !== null)?.metric.state ?? null)
+  const state = times.map((_, i) => states.find(s => s.values[i] === 1)?.metric.state ?? null)
   for (const { metric, values } of alerts) {
     // An alert that vanishes together with the state was not resolved: nobody watched.
     changes(values.map(v => v !== null), (i, _, fires) => state[i - 1] && state[i] && say(i, 'alert', `${metric.alertname} ${fires ? 'fires' : 'fires no more'}`))

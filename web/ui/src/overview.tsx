@@ -7,7 +7,7 @@ import { allGroups, dataAge, summary } from './store'
 import { Spark } from './spark'
 import { Table, typing, useSetQuery, type Column } from './table'
 import type { Group, State, Summary } from './types'
-import { Age, At, Chip, Errors, linkTo, Since, states, StateWord } from './words'
+import { Age, At, Chip, Errors, kindOf, linkTo, Since, states, StateWord } from './words'
 
 export function Overview() {
   const at = useMoment()
@@ -56,7 +56,7 @@ function Tiles({ s }: { s: Summary }) {
       <Tile name="Failing" tone={failing ? 'crit' : 'ok'} shape={failing ? '×' : '✓'} value={count(failing)} note={`${count(behind)} behind, ${count(s.states.unknown ?? 0)} unknown`} />
       <Tile name="Worst time lag" value={s.timeLag.seconds === null ? dash : `${s.timeLagUnknown ? '≥ ' : ''}${duration(s.timeLag.seconds)}`}
         note={<>{s.slowest.group && <a href={linkTo(s.slowest)}>{s.slowest.group}</a>}{s.slowest.group && s.timeLagUnknown ? ', ' : ''}{s.timeLagUnknown ? `${plural(s.timeLagUnknown, 'group')} not known` : ''}</>} />
-      <Tile name="Total lag" value={s.lag.complete ? count(s.lag.records) : s.lag.known === null ? dash : `≥ ${count(s.lag.known)}`} note={s.lag.complete ? plural(s.lag.partitions, 'partition') : 'not all of it was seen'} />
+      <Tile name="Total lag" value={s.lag.complete ? count(s.lag.records) : s.lag.known === null ? dash : `≥ ${count(s.lag.known)}`} note={!s.lag.complete ? 'not all of it was seen' : s.lag.partitions ? plural(s.lag.partitions, 'partition') : 'of all groups'} />
       <Tile name="Alerts" tone={s.alerts.critical ? 'crit' : firing ? 'warn' : 'ok'} shape={s.alerts.critical ? '×' : firing ? '!' : '✓'} value={count(firing)} note={<a href="/alerts">{`${count(s.alerts.critical)} critical, ${count(s.alerts.pending)} pending`}</a>} />
       {s.clusters.length > 0 && <Tile name="Collector" tone={failed.length ? 'crit' : gaps ? 'warn' : 'ok'} shape={failed.length ? '×' : gaps ? '!' : '✓'}
         value={failed.length ? 'blind' : look.length ? `${Math.round(Math.max(...look) * 1000)} ms` : dash}
@@ -94,7 +94,7 @@ function Groups({ s, all }: { s: Summary; all: Group[] }) {
   return (
     <section>
       <div class="tools">
-        <input ref={field} type="search" placeholder="/ filter: name, state, owner, -not" aria-label="Filter groups" value={words} onInput={e => setQuery('q', e.currentTarget.value)} />
+        <input ref={field} type="search" placeholder="/ filter: name, owner, -not" aria-label="Filter groups" value={words} onInput={e => setQuery('q', e.currentTarget.value)} />
         <Chips s={s} all={all} words={words} set={text => setQuery('q', text)} />
         <span class="grow" />
         <label>by <select value={query.by in headings ? query.by : ''} onChange={e => setQuery('by', e.currentTarget.value)}>
@@ -220,7 +220,7 @@ function Ticker({ s }: { s: Summary }) {
       <ol>
         {s.events.slice(0, 10).map((e, i) => (
           <li key={`${e.at}${i}`}>
-            <At at={e.at} /> <span class="muted">{e.kind}</span> {e.group && <a href={linkTo(e)}>{e.group}</a>} {e.text}
+            <At at={e.at} /> <span class="muted">{kindOf(e)}</span> {e.group && <a href={linkTo(e)}>{e.group}</a>} {e.text}
           </li>
         ))}
       </ol>

@@ -21,7 +21,7 @@ export function Partitions({ d, past }: { d: GroupDetail; past: boolean }) {
 }
 
 // ownerNames calls members by their client id, and by their host too if several share it.
-function ownerNames(members: Member[]): Map<string, string> {
+export function ownerNames(members: Member[]): Map<string, string> {
   const alone = (m: Member) => members.filter(o => o.client === m.client).length === 1
   return new Map(members.map(m => [m.id, alone(m) ? m.client || m.id : `${m.client} ${m.host}`]))
 }

@@ -61,7 +61,7 @@ function useInstants(queries: string[], at: number | null) {
 
 // usePastGroups asks history for every group at a moment.
 export function usePastGroups(at: number | null) {
-  const queries = [`{__name__=~"tidemark_group_(${families})"}`, 'tidemark_group_state == 1', 'kafka_consumergroup_members', 'ALERTS{alertstate="firing"}']
+  const queries = [`{__name__=~"tidemark_group_(${families})"}`, 'tidemark_group_state == 1', 'kafka_consumergroup_members', 'ALERTS']
   const { answers, error } = useInstants(queries, at)
   return { moment: useMemo(() => (answers && at !== null ? momentOf(at, answers) : null), [answers]), error }
 }
@@ -70,7 +70,7 @@ export function usePastGroups(at: number | null) {
 export function usePastGroup(at: number | null, name: Name) {
   const of = selector(name)
   const queries = [
-    `{__name__=~"tidemark_group_(${families})",${of.slice(1)}`, `tidemark_group_state${of} == 1`, `kafka_consumergroup_members${of}`, `ALERTS${selector(name, 'alertstate="firing"')}`,
+    `{__name__=~"tidemark_group_(${families})",${of.slice(1)}`, `tidemark_group_state${of} == 1`, `kafka_consumergroup_members${of}`, `ALERTS${of}`,
     `kafka_consumergroup_lag${of}`, `kafka_consumergroup_current_offset${of}`, `tidemark_partition_lag_seconds${of}`, `tidemark_partition_state${of}`,
   ]
   const { answers, error } = useInstants(queries, at)
@@ -104,7 +104,7 @@ function momentOf(at: number, [values, stateOf, members, alerts]: Sample[][]): M
   for (const s of stateOf) of(s).state = s.metric.state as State
   for (const s of values) take(of(s), s)
   for (const s of members) of(s).members = s.value
-  for (const s of alerts) if (s.metric.consumergroup) of(s).alerts++
+  for (const s of alerts) if (s.metric.consumergroup && s.metric.alertstate === 'firing') of(s).alerts++
   for (const g of groups.values()) {
     const { arrivals: a, consumption: c } = g
     g.slope = a.perSecond === null || c.perSecond === null ? null : a.perSecond - c.perSecond
@@ -140,7 +140,7 @@ function summaryOf(at: number, groups: Group[], alerts: Sample[]): Summary {
   const slowest = groups.reduce<Group | null>((a, g) => (g.timeLag.seconds !== null && g.timeLag.seconds > (a?.timeLag.seconds ?? -1) ? g : a), null)
   const worst = groups.reduce<Group | null>((a, g) => (!a || states[g.state].severity > states[a.state].severity ? g : a), null)
   const failing = groups.filter(g => states[g.state].severity === 3).length
-  const severity = (...of: string[]) => alerts.filter(s => of.includes(s.metric.severity ?? '')).length
+  const severity = (...of: string[]) => alerts.filter(s => s.metric.alertstate === 'firing' && of.includes(s.metric.severity ?? '')).length
   return {
     apiVersion: '', kind: '', sequence: 0, observedAt: new Date(at * 1000).toISOString(), version: '', demo: false,
     verdict: {
@@ -150,7 +150,7 @@ function summaryOf(at: number, groups: Group[], alerts: Sample[]): Summary {
     },
     groups: groups.length, states: count, lag: totalOf(groups), timeLag: slowest?.timeLag ?? { seconds: null, error: null },
     timeLagUnknown: groups.filter(g => g.timeLag.seconds === null).length, slowest: slowest ?? { cluster: '', group: '' },
-    alerts: { critical: severity('critical'), warning: severity('warning'), other: severity('', 'info', 'none'), pending: 0 },
+    alerts: { critical: severity('critical'), warning: severity('warning'), other: severity('', 'info', 'none'), pending: alerts.filter(s => s.metric.alertstate === 'pending').length },
     clusters: [], events: [], errors: [],
   }
 }
@@ -182,7 +182,7 @@ function partitionsOf([lags, commits, ages, stated]: Sample[][]): Partition[] {
   return [...all.values()]
 }
 
-const alertsOf = (firing: Sample[]): Alert[] => firing.map(({ metric: { __name__: _, alertstate: __, ...labels } }) => ({
-  name: labels.alertname ?? '', state: 'firing', severity: labels.severity ?? '', labels, annotations: {}, value: null,
+const alertsOf = (active: Sample[]): Alert[] => active.map(({ metric: { __name__: _, alertstate, ...labels } }) => ({
+  name: labels.alertname ?? '', state: alertstate as Alert['state'], severity: labels.severity ?? '', labels, annotations: {}, value: null,
   activeSince: null, firedAt: null, resolvedAt: null, dataMissingSince: null,
 }))

@@ -1,7 +1,7 @@
 // States, ages and links: the small pieces every page uses.
 import { ageOf, clockTime, dateTime, duration } from './format'
 import { now, seenAt } from './store'
-import type { Group, Name, State, Time } from './types'
+import type { Event, Group, Name, State, Time } from './types'
 
 interface Look {
   shape: string
@@ -49,6 +49,9 @@ export function Chip({ tone, title, children }: { tone: 'warn' | 'crit' | 'never
 export function At({ at }: { at: Time }) {
   return <time dateTime={dateTime(at)} title={dateTime(at)}>{clockTime(at)}</time>
 }
+
+// kindOf is what an event is about, unless its text begins with it.
+export const kindOf = (e: Event) => (e.text.startsWith(e.kind) ? '' : e.kind)
 
 export const pathOf = (n: Name) => `/groups/${encodeURIComponent(n.cluster)}/${encodeURIComponent(n.group)}`
 
