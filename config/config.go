@@ -17,6 +17,7 @@ import (
 	"github.com/aetherlink/tidemark/notify"
 	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
+	"github.com/aetherlink/tidemark/scale"
 	"github.com/aetherlink/tidemark/web"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 	Rules     rules.Config        `yaml:"rules"`
 	Notify    notify.Config       `yaml:"notify"`
 	Web       web.Config          `yaml:"web"`
+	Scale     scale.Config        `yaml:"scale"`
 	OTLP      otlp.Config         `yaml:"otlp"`
 	Drills    Drills              `yaml:"drills"`
 }

@@ -44,6 +44,12 @@ func (r *reader) validate(c Config, root ast.Node) {
 	r.check(root, "rules", c.Rules.Validate())
 	r.check(root, "notify", c.Notify.Validate())
 	r.check(root, "web", c.Web.Validate())
+	r.check(root, "scale", c.Scale.Validate())
+	for i, t := range c.Scale.Targets {
+		if !clusters[t.Cluster] {
+			r.check(root, fmt.Sprintf("scale.targets.%d", i), fmt.Errorf("cluster: no cluster is called %q", t.Cluster))
+		}
+	}
 	r.check(root, "otlp", c.OTLP.Validate())
 }
 

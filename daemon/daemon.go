@@ -28,6 +28,7 @@ import (
 	"github.com/aetherlink/tidemark/config"
 	"github.com/aetherlink/tidemark/history"
 	"github.com/aetherlink/tidemark/metrics"
+	"github.com/aetherlink/tidemark/scale"
 	"github.com/aetherlink/tidemark/web"
 )
 
@@ -53,11 +54,12 @@ type Options struct {
 	ExporterOnly bool
 }
 
-// daemon is what outlives a reload: listener, history and pages.
+// daemon is what outlives a reload: listener, history, the scaler's journal and pages.
 type daemon struct {
 	Options
 	registry *prometheus.Registry
 	store    *history.Store
+	journal  *scale.Journal
 	pages    *web.Server
 	handler  http.Handler // what the port answers with
 	page     metrics.Page
@@ -90,6 +92,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer d.store.Close()
+
+	d.journal, err = scale.OpenJournal(dir.part("scale"), o.Log)
+	if err != nil {
+		return err
+	}
+	defer d.journal.Close()
 
 	d.pages, err = web.New(web.Options{
 		Config: o.Config.Web, Version: o.Version, Demo: o.Demo, Token: o.Token, Mounts: d.mounts(), Log: o.Log,

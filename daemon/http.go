@@ -21,11 +21,14 @@ import (
 func (d *daemon) mounts() []web.Mount {
 	engine := func(w http.ResponseWriter, r *http.Request) { d.scope.Load().engine.Handler().ServeHTTP(w, r) }
 	notifier := func(w http.ResponseWriter, r *http.Request) { d.scope.Load().notifier.Handler().ServeHTTP(w, r) }
+	scaler := func(w http.ResponseWriter, r *http.Request) { d.scope.Load().scaler.Handler().ServeHTTP(w, r) }
 	return []web.Mount{
 		{Path: d.Telemetry, Handler: http.HandlerFunc(d.metrics), Open: true},
 		{Path: "/api/v1/", Handler: http.HandlerFunc(engine)},
 		{Path: "/federate", Handler: http.HandlerFunc(engine)},
 		{Path: "/api/v2/", Handler: http.HandlerFunc(notifier), Acts: true},
+		{Path: "/api/tidemark/v1/scale", Handler: http.HandlerFunc(scaler), Acts: true},
+		{Path: "/api/tidemark/v1/scale/", Handler: http.HandlerFunc(scaler), Acts: true},
 		{Path: "/runbooks/", Handler: runbooks.Handler(d.view.Load)},
 		{Path: "/-/reload", Handler: http.HandlerFunc(d.serveReload), Acts: true},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aetherlink/tidemark/notify"
 	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
+	"github.com/aetherlink/tidemark/scale"
 )
 
 // open builds what a configuration asks for. Nothing of it runs yet, so a
@@ -43,6 +44,13 @@ func (s *scope) openParts(dir dataDir) (err error) {
 	}
 	s.notifier, err = notify.Open(notify.Options{
 		Config: s.config.Notify, Dir: dir.part("notify"), ExternalURL: s.externalURL(), Log: s.Log, Dial: s.Dial, Registerer: s.registry,
+	})
+	if err != nil {
+		return err
+	}
+	s.scaler, err = scale.New(scale.Options{
+		Config: s.config.Scale, Journal: s.journal, Log: s.Log,
+		Pipeline: func(cluster, group string) tidemark.Pipeline { p, _ := s.pipelines.find(cluster, group); return p },
 	})
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aetherlink/tidemark/notify"
 	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
+	"github.com/aetherlink/tidemark/scale"
 )
 
 // scope is what one configuration runs: it is replaced as a whole on reload.
@@ -25,6 +26,7 @@ type scope struct {
 	clusters  []*cluster
 	engine    *rules.Engine
 	notifier  *notify.Notifier
+	scaler    *scale.Scaler
 	pusher    *otlp.Pusher
 }
 
@@ -45,6 +47,7 @@ func (s *scope) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.notifier.Run(ctx) })
+	g.Go(func() error { return s.scaler.Run(ctx) })
 	g.Go(func() error { return s.pusher.Run(ctx) })
 	g.Go(func() error { return s.looks(ctx, s.step) })
 	return g.Wait()
@@ -115,13 +118,14 @@ func (c *cluster) look(ctx context.Context, s *scope) tidemark.Observation {
 	return c.latest
 }
 
-// step is the path of a number, once: append, evaluate, notify, publish.
+// step is the path of a number, once: append, evaluate, notify, decide, publish.
 func (s *scope) step(ctx context.Context, o tidemark.Observation) {
 	before := s.view.Load()
 	view := s.next(before, o)
 
 	s.append(view)
 	view.Alerts = s.evaluate(ctx, before, view)
+	view.Decisions = s.scaler.Step(view)
 	view.Events = latest(before.Events, happened(before, view))
 	s.notifier.Send(ctx, view.Alerts)
 

@@ -59,7 +59,7 @@ func (s *Scaler) Why(name string, most int) (Status, error) {
 	}
 	st := t.status()
 	s.mu.Unlock()
-	st.Journal = s.notes.about(name, most)
+	st.Journal = s.Journal.about(name, most)
 	return st, nil
 }
 

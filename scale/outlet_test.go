@@ -127,7 +127,13 @@ func TestAWebhookIsSignedAndTheSameOrderHasTheSameID(t *testing.T) {
 }
 
 func TestTheAPIShowsWhyAndRefusesWhatMakesNoSense(t *testing.T) {
-	s, err := scale.Open(scale.Options{Config: acting(), Log: slog.New(slog.DiscardHandler), Changer: func(scale.Target) (scale.Changer, error) { return newWorld(t), nil }})
+	w := newWorld(t)
+	log := slog.New(slog.DiscardHandler)
+	journal, err := scale.OpenJournal(t.TempDir(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := scale.New(scale.Options{Config: acting(), Journal: journal, Log: log, Changer: func(scale.Target) (scale.Changer, error) { return w, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func (s *Scaler) carryOut(ctx context.Context, t *target) (tried time.Time) {
 	if !due {
 		return time.Time{}
 	}
-	if err := s.notes.write(Entry{At: time.Now(), Target: t.Name, Order: &order}); err != nil {
+	if err := s.Journal.write(Entry{At: time.Now(), Target: t.Name, Order: &order}); err != nil {
 		s.Log.Error("a size stays as it is, because the journal cannot be written", "target", t.Name, "err", err)
 		return time.Now()
 	}
@@ -83,7 +83,7 @@ func (s *Scaler) carryOut(ctx context.Context, t *target) (tried time.Time) {
 	if err != nil {
 		result.Error = err.Error()
 	}
-	if err := s.notes.write(Entry{At: time.Now(), Target: t.Name, Result: &result}); err != nil {
+	if err := s.Journal.write(Entry{At: time.Now(), Target: t.Name, Result: &result}); err != nil {
 		s.Log.Error("what came of a change is not in the journal", "target", t.Name, "err", err)
 	}
 	s.settle(t, order, err)
@@ -179,7 +179,7 @@ func (s *Scaler) Do(target string, h Hand) error {
 	if err := s.mayDo(target, h); err != nil {
 		return err
 	}
-	if err := s.notes.write(Entry{At: time.Now(), Target: target, Hand: &h}); err != nil && h.Did != froze && h.Did != paused {
+	if err := s.Journal.write(Entry{At: time.Now(), Target: target, Hand: &h}); err != nil && h.Did != froze && h.Did != paused {
 		return err // what stops changes works even while the disk does not
 	}
 	s.mu.Lock()

@@ -29,11 +29,11 @@ import (
 // Options is Config and the living things.
 type Options struct {
 	Config
-	Dir       string                                        // where the journal is kept; empty: nothing is kept, and nothing may act
-	Pipelines func(cluster, group string) tidemark.Pipeline // whose target and thresholds hold for a group
-	Changer   func(Target) (Changer, error)                 // nil: as the target's outlet says
-	Leads     func() bool                                   // whether of several processes this one acts; nil: there is one
-	Log       *slog.Logger
+	Journal  *Journal
+	Pipeline func(cluster, group string) tidemark.Pipeline // whose target and thresholds hold for a group
+	Changer  func(Target) (Changer, error)                 // nil: as the target's outlet says
+	Leads    func() bool                                   // whether of several processes this one acts; nil: there is one
+	Log      *slog.Logger
 }
 
 // Changer asks how large a target is, and changes that.
@@ -73,33 +73,25 @@ type Order struct {
 type Scaler struct {
 	Options
 	targets []*target
-	notes   notes
 
 	mu     sync.Mutex // guards frozen and what changes of the targets
 	frozen string     // by whom and why; empty: not
 }
 
-// Open reads the journal. It does not need any target to be there.
-func Open(o Options) (*Scaler, error) {
+// New goes on where the journal ends. It does not need any target to be there.
+func New(o Options) (*Scaler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Scaler{Options: o}
-	past, err := s.notes.open(o.Dir)
-	if err != nil {
-		return nil, err
-	}
-	if cut := s.notes.file.Cut(); cut != "" {
-		s.Log.Warn("the end of the scaler's journal is lost", "cut", cut)
-	}
 	for _, c := range o.Targets {
 		t, err := s.openTarget(c)
 		if err != nil {
-			return nil, fmt.Errorf("scale target %s: %w", c.Name, errors.Join(err, s.Close()))
+			return nil, fmt.Errorf("scale target %s: %w", c.Name, err)
 		}
 		s.targets = append(s.targets, t)
 	}
-	for _, e := range past {
+	for _, e := range o.Journal.past() {
 		s.remember(e)
 	}
 	return s, nil
@@ -108,7 +100,7 @@ func Open(o Options) (*Scaler, error) {
 // Step decides about every target after a look.
 func (s *Scaler) Step(v *tidemark.View) []tidemark.Decision {
 	decisions, news := s.decide(v)
-	if err := s.notes.write(news...); err != nil {
+	if err := s.Journal.write(news...); err != nil {
 		s.Log.Error("the scaler's journal cannot be written; nothing will be changed", "err", err)
 	}
 	return decisions
@@ -177,9 +169,6 @@ func (s *Scaler) Run(ctx context.Context) error {
 	}
 	return g.Wait()
 }
-
-// Close lets go of the journal.
-func (s *Scaler) Close() error { return s.notes.file.Close() }
 
 func (s *Scaler) find(name string) (*target, bool) {
 	i := slices.IndexFunc(s.targets, func(t *target) bool { return t.Name == name })

@@ -61,8 +61,12 @@ func (s *Scaler) openTarget(c Target) (*target, error) {
 	c.Shadow = cmp.Or(c.Shadow, 24*time.Hour)
 	general := cmp.Or(s.Mode, Recommend)
 	t := &target{Target: c, mode: lesser(general, cmp.Or(c.Mode, general)), wake: make(chan struct{}, 1)}
-	if s.Pipelines != nil {
-		t.pipeline = s.Pipelines(c.Cluster, c.Group)
+	if !s.Journal.kept && t.mode != Observe && t.mode != Recommend {
+		s.Log.Warn("a scale target may not be changed without a directory for the journal; give --data-dir", "target", t.Name)
+		t.mode = Recommend
+	}
+	if s.Options.Pipeline != nil {
+		t.pipeline = s.Options.Pipeline(c.Cluster, c.Group)
 	}
 	t.policy = policy.New(policy.Options{Target: t.pipeline.Target, TimeLag: t.pipeline.Thresholds.TimeLag})
 	if c.Policy == "seed" {

@@ -186,8 +186,13 @@ func target() scale.Target {
 // open starts a scaler over the world and stops it at the test's end.
 func (w *world) open(dir string, c scale.Config) (s *scale.Scaler, stop func()) {
 	w.t.Helper()
-	s, err := scale.Open(scale.Options{
-		Config: c, Dir: dir, Log: slog.New(slog.DiscardHandler),
+	log := slog.New(slog.DiscardHandler)
+	journal, err := scale.OpenJournal(dir, log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s, err = scale.New(scale.Options{
+		Config: c, Journal: journal, Log: log,
 		Changer: func(scale.Target) (scale.Changer, error) { return w, nil },
 	})
 	if err != nil {
@@ -198,7 +203,7 @@ func (w *world) open(dir string, c scale.Config) (s *scale.Scaler, stop func()) 
 	go func() { ended <- s.Run(ctx) }()
 	return s, func() {
 		cancel()
-		if err := errors.Join(<-ended, s.Close()); err != nil {
+		if err := errors.Join(<-ended, journal.Close()); err != nil {
 			w.t.Error(err)
 		}
 	}
