@@ -137,7 +137,7 @@ func TestAMirrorIsBehindAsAGroupOfTheClusterThatItReads(t *testing.T) {
 			}
 		}
 		w.say(`["MirrorSourceConnector",{"cluster":"main","partition":0,"topic":"orders"}]`, `{"offset":5}`)
-		m := w.mirror(mirror.Config{From: "main", To: "backup"})
+		m := w.open(mirror.Config{From: "main", To: "backup"})
 		o := w.options()
 		o.Foreign = func() []kafka.Foreign { return []kafka.Foreign{m.Foreign()} }
 		collector, err := kafka.Open(o)
@@ -148,6 +148,7 @@ func TestAMirrorIsBehindAsAGroupOfTheClusterThatItReads(t *testing.T) {
 		if snapshot, err := collector.Snapshot(t.Context()); err != nil || snapshot.Total(snapshot.Groups[0]).Complete {
 			t.Errorf("before it is known the total is complete: %+v %v", snapshot, err)
 		}
+		w.run(m)
 		time.Sleep(time.Minute)
 		snapshot, err := collector.Snapshot(t.Context())
 		if err != nil {
@@ -219,10 +220,21 @@ func say(t *testing.T, writer *kgo.Client, key, value string) {
 
 func (w *world) mirror(c mirror.Config) *mirror.Mirror {
 	w.t.Helper()
+	m := w.open(c)
+	w.run(m)
+	return m
+}
+
+func (w *world) open(c mirror.Config) *mirror.Mirror {
+	w.t.Helper()
 	m, err := mirror.Open(mirror.Options{Config: c, Kafka: w.options()})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return m
+}
+
+func (w *world) run(m *mirror.Mirror) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -232,5 +244,4 @@ func (w *world) mirror(c mirror.Config) *mirror.Mirror {
 		}
 	}()
 	w.t.Cleanup(func() { cancel(); <-done })
-	return m
 }
