@@ -63,6 +63,7 @@ type daemon struct {
 	pages    *web.Server
 	handler  http.Handler // what the port answers with
 	page     metrics.Page
+	learnt   memory
 	view     atomic.Pointer[tidemark.View]
 	scope    atomic.Pointer[scope]
 	reload   chan chan error
@@ -77,12 +78,13 @@ func Run(ctx context.Context, o Options) error {
 	d := &daemon{Options: o, registry: newRegistry(o.Version), reload: make(chan chan error)}
 	d.page.Labels = o.Labels
 	d.view.Store(&tidemark.View{At: time.Now(), Pipelines: o.Config.Pipelines})
-	if o.ExporterOnly {
-		return d.export(ctx)
-	}
 	dir, err := openDir(o.Dir)
 	if err != nil {
 		return err
+	}
+	d.learnt.dir, d.learnt.log = dir.part("learnt"), o.Log
+	if o.ExporterOnly {
+		return d.export(ctx)
 	}
 	d.store, err = history.Open(history.Options{
 		Config: o.Config.History, Dir: dir.part("tsdb"), Instance: o.Listener.Addr().String(),

@@ -64,6 +64,18 @@ func newBed(t *testing.T) *bed {
 	return &bed{t: t, network: network, cluster: cluster, client: client, admin: kadm.NewClient(client), listener: listener, began: time.Now()}
 }
 
+// again is the same Kafka with a new port for the next daemon.
+func (b *bed) again() *bed {
+	b.t.Helper()
+	listener, err := b.network.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	next := *b
+	next.listener = listener
+	return &next
+}
+
 // publish appends n records to each partition of orders.
 func (b *bed) publish(n int) {
 	b.t.Helper()

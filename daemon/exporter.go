@@ -13,7 +13,7 @@ import (
 )
 
 // export watches and serves the metrics page until ctx ends: no history, no rules,
-// no pages, nothing on disk, nothing that acts.
+// no pages, nothing on disk but what was learnt, nothing that acts.
 func (d *daemon) export(ctx context.Context) error {
 	if err := d.Config.Validate(); err != nil {
 		return err

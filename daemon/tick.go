@@ -77,10 +77,16 @@ func (s *scope) looks(ctx context.Context, step func(context.Context, tidemark.O
 // run looks now and then once per interval. A look that takes longer than the
 // interval delays the next one; two never overlap.
 func (c *cluster) run(ctx context.Context, looks chan<- tidemark.Observation, s *scope) error {
-	tick := time.NewTicker(c.interval)
+	c.recall(&s.learnt)
+	defer c.keep(&s.learnt)
+	tick, saved := time.NewTicker(c.interval), time.Now()
 	defer tick.Stop()
 	for {
 		o := c.look(ctx, s)
+		if time.Since(saved) >= savedEvery {
+			c.keep(&s.learnt)
+			saved = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -93,6 +99,10 @@ func (c *cluster) run(ctx context.Context, looks chan<- tidemark.Observation, s 
 		}
 	}
 }
+
+func (c *cluster) recall(m *memory) { m.recall(c.name+".lag", c.ends) }
+
+func (c *cluster) keep(m *memory) { m.keep(c.name+".lag", c.ends) }
 
 // look sees the cluster once and estimates. A failed look keeps the last snapshot,
 // which grows old, and says why.
