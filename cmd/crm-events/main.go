@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -35,49 +33,47 @@ func main() {
 	}
 }
 
-// listenAndServe opens the address, and serves there until ctx ends.
+// listenAndServe opens the addresses, and serves there until ctx ends.
 func listenAndServe(ctx context.Context, s settings) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
+	ports, err := openPorts(ctx, s)
 	if err != nil {
 		return err
 	}
-	log.Info("crm-events listens", "address", listener.Addr(), "topic", s.relay.Topic, "group", s.relay.Group)
-	return serve(ctx, s, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Client: "crm-events", Log: log})
+	log.Info("crm-events listens", "address", ports.public.Addr(), "topic", s.relay.Topic, "group", s.relay.Group)
+	return serve(ctx, s, ports, cluster(s.kafka, log))
 }
 
 // serve runs until ctx ends. Then the streams end first, the server is closed when
 // the last commit is made, and the member leaves the group at last: health and
 // metrics answer throughout.
-func serve(ctx context.Context, s settings, listener net.Listener, cluster kafka.Options) (err error) {
-	defer listener.Close()
+func serve(ctx context.Context, s settings, ports ports, cluster kafka.Options) (err error) {
+	defer ports.close()
 	member, err := kafka.OpenMember(cluster, kafka.MemberOptions{
 		Group: s.relay.Group, Topics: []string{s.relay.Topic}, Reset: kafka.Reset(s.reset), InstanceID: s.instance,
-		MaxRecords: int(math.Ceil(s.relay.WorkRate)), // a second of slowed down work; more would be kept from other replicas
+		MaxRecords: s.records(),
 		MaxBytes:   atOnce(s.relay.WorkRate),
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, leave(member)) }()
-	service, err := relay.New(relay.Options{
-		Config: s.relay, Source: topic{cluster, s.relay.Topic}, Member: member, Version: version, Log: cluster.Log,
-	})
+	source := topic{cluster, s.relay.Topic}
+	o := relay.Options{Config: s.relay, Source: source, Find: source.find, Member: member, Version: version, Log: cluster.Log}
+	if err := s.guard(ctx, &o); err != nil {
+		return err
+	}
+	closeSink, err := s.openSink(ctx, &o)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: service.Handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	defer closeSink()
+	service, err := relay.New(o)
+	if err != nil {
+		return err
+	}
 	parts, ctx := errgroup.WithContext(ctx)
-	parts.Go(func() error {
-		defer server.Close()
-		return service.Run(ctx)
-	})
-	parts.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	ports.serve(parts, service, func() error { return service.Run(ctx) })
 	return parts.Wait()
 }
 

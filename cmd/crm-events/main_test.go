@@ -45,7 +45,7 @@ func TestServiceOverKafkaStreamsWorksAndCommits(t *testing.T) {
 		if !strings.Contains(first, `"kind":"bye"`) {
 			t.Error("the browser was not told that the service ends")
 		}
-		if got, want := lag(t, cluster), int64(0); got != want {
+		if got, want := groupLag(t, cluster), int64(0); got != want {
 			t.Errorf("lag is %d, want %d", got, want)
 		}
 
@@ -87,7 +87,7 @@ func start(t *testing.T, network *kfake.VirtualNetwork, cluster kafka.Options) (
 	s.relay.Topic, s.relay.Group = "aetherlink.events", "crm-events-sse"
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- serve(ctx, s, listener, cluster) }()
+	go func() { ended <- serve(ctx, s, ports{public: listener}, cluster) }()
 	return func() {
 		t.Helper()
 		cancel()
@@ -126,7 +126,7 @@ func listen(t *testing.T, network *kfake.VirtualNetwork, id string) func() (text
 	}
 }
 
-func lag(t *testing.T, cluster kafka.Options) int64 {
+func groupLag(t *testing.T, cluster kafka.Options) int64 {
 	t.Helper()
 	c, err := kafka.Open(cluster)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,7 +27,7 @@ import (
 type outboxSettings struct {
 	db, listen, policy string
 	pressure           string
-	brokers            []string
+	kafka              kafka.Config
 	relay              outbox.Config
 }
 
@@ -44,7 +43,7 @@ func outboxCommand() *cobra.Command {
 	}
 	c.PersistentFlags().StringVar(&s.db, "db", environment("OUTBOX_DB", ""), "postgres://… or the path of an SQLite file ($OUTBOX_DB)")
 	f := c.Flags()
-	f.StringSliceVar(&s.brokers, "kafka.brokers", strings.Split(environment("KAFKA_BROKERS", "localhost:9092"), ","), "host:port of one or more brokers ($KAFKA_BROKERS)")
+	clusterFlags(f, &s.kafka)
 	f.StringVar(&s.listen, "listen", ":9011", "address of /metrics, /healthz and /readyz")
 	f.Float64Var(&s.relay.EventsPerSecond, "rate.events", 0, "publish so many events per second at most; 0: no limit")
 	f.Float64Var(&s.relay.BytesPerSecond, "rate.bytes", 0, "and so many bytes; 0: no limit")
@@ -125,8 +124,8 @@ func runOutbox(ctx context.Context, s outboxSettings) error {
 	if err != nil {
 		return err
 	}
-	log.Info("outbox publishes", "address", listener.Addr(), "brokers", s.brokers)
-	return serveOutbox(ctx, s, table, listener, kafka.Options{Config: kafka.Config{Name: "main", Brokers: s.brokers}, Client: "crm-events", Log: log})
+	log.Info("outbox publishes", "address", listener.Addr(), "brokers", s.kafka.Brokers)
+	return serveOutbox(ctx, s, table, listener, cluster(s.kafka, log))
 }
 
 // serveOutbox publishes until ctx ends and what is on its way is acknowledged:

@@ -167,7 +167,7 @@ func serveOnLoopback(t *testing.T) (address string, publishOne func()) {
 	s.relay.Topic, s.relay.Group, s.relay.Drain = "aetherlink.events", "crm-events-sse", time.Second
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error)
-	go func() { ended <- serve(ctx, s, listener, cluster) }()
+	go func() { ended <- serve(ctx, s, ports{public: listener}, cluster) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
