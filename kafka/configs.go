@@ -7,13 +7,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/aetherlink/tidemark"
 )
 
 // keeps is what a topic's configuration says of how long records stay.
 type keeps struct {
 	retention time.Duration // 0: for ever, or not told
 	compacted bool
+	denied    bool // we may not know
 }
 
 const (
@@ -50,8 +54,13 @@ func (l *look) readConfigs(ctx context.Context) {
 			return
 		}
 		for _, told := range resp.(*kmsg.DescribeConfigsResponse).Resources {
-			if t := l.cluster.topics[nameOf(told.ResourceName)]; t != nil && told.ErrorCode == 0 {
+			t := l.cluster.topics[nameOf(told.ResourceName)]
+			switch err := kerr.ErrorForCode(told.ErrorCode); {
+			case t == nil:
+			case err == nil:
 				t.keeps = keepsOf(told.Configs)
+			default:
+				t.keeps.denied = reasonOf(err) == tidemark.Denied
 			}
 		}
 	}

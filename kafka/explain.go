@@ -51,6 +51,12 @@ func hintFor(err error) string {
 		return "The broker refused the username or the password. Check sasl.username and the password file, and that the mechanism is the one the user was made for."
 	case errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
 		return "The broker does not sign us in this way. Set sasl.mechanism to one that its listener has."
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return "We may not describe the cluster. Grant Describe on the cluster to our user; tidemark doctor kafka prints the command."
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		return "We may not describe this group. Grant Describe on the group, or on all; tidemark doctor kafka prints the command."
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return "We may not describe a topic. Grant Describe on the topic; tidemark doctor kafka prints the command."
 	case errors.As(err, &early):
 		return "The broker closed the connection at once. Most likely the port speaks TLS and we spoke plaintext: set tls: {enabled: true}. Or it wants a sign-in: set sasl."
 	}

@@ -91,9 +91,9 @@ func (g *group) seen() tidemark.Group {
 	return out
 }
 
-func (l *look) sortedGroups() []*group {
-	groups := make([]*group, 0, len(l.groups))
-	for _, g := range l.groups {
+func (c *Collector) sortedGroups() []*group {
+	groups := make([]*group, 0, len(c.groups))
+	for _, g := range c.groups {
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b *group) int { return cmp.Compare(a.Name, b.Name) })

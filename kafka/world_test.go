@@ -40,10 +40,8 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt)
 			t.Fatal(err)
 		}
 		t.Cleanup(w.cluster.Close)
-		versions := kversion.Stable()
-		versions.SetMaxKeyVersion(kmsg.OffsetCommit.Int16(), 9) // the last one with topic names
 		w.client, err = kgo.NewClient(
-			kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.VirtualNetwork.DialContext), kgo.MaxVersions(versions),
+			kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.VirtualNetwork.DialContext), kgo.MaxVersions(w.versions()),
 			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DisableClientMetrics(),
 		)
 		if err != nil {
@@ -52,6 +50,13 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world), opts ...kfake.Opt)
 		t.Cleanup(w.client.Close)
 		test(t, w)
 	})
+}
+
+// versions are those of our own requests.
+func (w *world) versions() *kversion.Versions {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(kmsg.OffsetCommit.Int16(), 9) // the last one with topic names
+	return versions
 }
 
 func (w *world) options() kafka.Options {
