@@ -159,11 +159,13 @@ func (s *scale) busiest(limit float64) int {
 }
 
 // relieve makes the one change that leaves m and the other with the least for the
-// busier of the two: a partition goes to somebody, or two change places.
+// busier of the two: a partition goes to somebody, or two change places. Of two that
+// are as good it is the one that moves less.
 func (s *scale) relieve(m int) {
 	best, give, take, to := s.sum[m]*(1-rounding), -1, -1, -1
 	try := func(i, j, other int, back float64) {
-		if after := math.Max(s.sum[m]-s.weight[i]+back, s.sum[other]+s.weight[i]-back); after < best {
+		after := math.Max(s.sum[m]-s.weight[i]+back, s.sum[other]+s.weight[i]-back)
+		if after += 1e-6 * (s.weight[i] + back); after < best {
 			best, give, take, to = after, i, j, other
 		}
 	}
