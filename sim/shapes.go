@@ -106,12 +106,12 @@ func worldCup(s *shaper) func(float64) float64 {
 }
 
 // mentions looks like how often a company is named on Twitter: noise every five
-// minutes, a weak day, and a dozen bursts that halve every ten minutes.
+// minutes, a weak day, and eight bursts that halve every ten minutes.
 func mentions(s *shaper) func(float64) float64 {
-	noise := s.walk(0.3)
+	noise := s.walk(0.15)
 	type burst struct{ at, size float64 }
 	var bursts []burst
-	for range 12 {
+	for range 8 {
 		bursts = append(bursts, burst{24 * s.random.Float64(), 0.5 + 2.5*s.random.Float64()*s.random.Float64()})
 	}
 	return func(hour float64) float64 {
