@@ -10,7 +10,7 @@ import (
 
 // load is what arrived at a group during the last minutes.
 type load struct {
-	looks []ends // oldest first, over remembered
+	looks []ends // oldest first, over mostCalm
 	rates []rates
 }
 
@@ -44,7 +44,7 @@ func (l *load) observe(at time.Time, rows []tidemark.Partition) {
 		*l = load{} // made anew: the past was about another log
 	}
 	l.looks = append(l.looks, now)
-	for at.Sub(l.looks[0].at) > remembered {
+	for at.Sub(l.looks[0].at) > mostCalm {
 		l.looks = l.looks[1:]
 	}
 	if len(l.looks) < 2 {

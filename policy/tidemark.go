@@ -21,15 +21,16 @@ type Options struct {
 //
 // Who plans a size that stands for weeks leaves a reserve: 30 % of each replica, unless
 // the target says otherwise. Who looks every few seconds and has replicas after a
-// minute needs less of it, and fills half of that reserve (docs/adr/0051).
+// minute needs less, and keeps four tenths of that reserve (docs/adr/0051).
 //
-// It grows when three quarters of the reserve would be gone on the busiest replica,
-// or when a backlog would not be gone in time, and then goes at once to the size
-// that leaves half of it. It shrinks when a smaller size would have left half for ten
-// minutes, while nothing is behind and nothing changed lately. In between it holds,
-// so that no load can make it swing; and it holds while anything is not known.
+// It grows when half of what it keeps is gone on the busiest replica, or when a
+// backlog would not be gone in time, and then goes at once to the size that keeps it
+// all. It shrinks when a smaller size would have done for ten minutes, longer where
+// loads came back soon after it had shrunk, while nothing is behind and nothing
+// changed lately. In between it holds, so that no load can make it swing; and it
+// holds while anything is not known.
 //
-// With a reserve of 30 %: it fills replicas to 85 %, and grows at 92.5 %.
+// With a reserve of 30 %: it fills replicas to 88 %, and grows at 94 %.
 // Source: capacity.md 2.6 and 2.8.
 type Tidemark struct {
 	options Options
@@ -39,7 +40,9 @@ type Tidemark struct {
 	tried   bool // a replica was seen with more to do than it could
 	grew    time.Time
 	shrank  time.Time
-	regrets [2]time.Time // when it grew soon after it had shrunk, the latest last
+	regrets [2]time.Time  // when it grew soon after it had shrunk, the latest last
+	calm    time.Duration // for how long a smaller size must have sufficed
+	stirred time.Time     // when that changed last
 	members int
 	settled time.Time // when the members changed last
 }
@@ -49,19 +52,25 @@ type Tidemark struct {
 const (
 	restAfterGrowth = 15 * time.Minute
 	restAfterShrink = 10 * time.Minute
-	enoughFor       = 10 * time.Minute // that a smaller size must have sufficed
+	leastCalm       = 10 * time.Minute // that a smaller size must have sufficed
+	mostCalm        = 60 * time.Minute // the same, where loads come back
+	forgiven        = 4 * time.Hour    // until a size chosen too small counts half
 	quiet           = 90 * time.Second // after a rebalance, until rates are those since then
 	lead            = 90 * time.Second // until replicas that are asked for now take part
 	few             = 4                // replicas of which none is spared to try what one can do
-	worthwhile      = 0.25             // of the replicas; a smaller saving is not worth a rebalance
+	kept            = 0.4              // of the reserve that a plan leaves
+	worthwhile      = 0.3              // of the replicas; a smaller saving is not worth a rebalance
 	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
 )
+
+// rounding is what sums of floats in different order may differ by.
+const rounding = 1e-9
 
 // New returns a policy that has seen nothing yet.
 func New(o Options) *Tidemark {
 	o.Target = capacity.WithDefaults(o.Target)
 	o.TimeLag = cmp.Or(o.TimeLag, 5*time.Minute)
-	return &Tidemark{options: o, filled: (1 + o.Target.Utilisation) / 2}
+	return &Tidemark{options: o, filled: 1 - kept*(1-o.Target.Utilisation), calm: leastCalm}
 }
 
 // Decide implements [Policy].
@@ -80,19 +89,36 @@ func (p *Tidemark) Decide(s Sight) Decision {
 	}
 	p.able.observe(s.At, s.Estimate.ReplicaCapacity)
 	if n, why := p.grow(s); n > hold.Replicas {
-		if s.At.Sub(p.shrank) <= restAfterGrowth {
-			p.regrets = [2]time.Time{p.regrets[1], s.At}
-		}
+		p.regret(s.At)
 		p.grew = s.At
 		return Decision{Replicas: n, Because: why}
 	}
 	n, why := p.shrink(s)
 	if n < hold.Replicas {
+		p.calmDown(s.At)
 		p.shrank = s.At
 		return Decision{Replicas: n, Because: why}
 	}
 	hold.Because = why
 	return hold
+}
+
+// regret takes in that it grows now. If it had shrunk lately, that was too early, and
+// from now on the past must have allowed a smaller size for twice as long.
+func (p *Tidemark) regret(now time.Time) {
+	if now.Sub(p.shrank) <= restAfterGrowth {
+		p.regrets = [2]time.Time{p.regrets[1], now}
+	}
+	if now.Sub(p.shrank) <= mostCalm {
+		p.calm, p.stirred = min(2*p.calm, mostCalm), now
+	}
+}
+
+// calmDown takes half of that back if there was nothing to regret for hours.
+func (p *Tidemark) calmDown(now time.Time) {
+	if now.Sub(p.stirred) > forgiven {
+		p.calm, p.stirred = max(p.calm/2, leastCalm), now
+	}
 }
 
 // unclear says why nothing must follow from this look; empty: it is complete.
@@ -116,22 +142,35 @@ func proven(perReplica tidemark.Rate) bool { return perReplica.Error < perReplic
 func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	settled := s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet
 	late := behind(s.Estimate.State) || p.old(s)
-	if most, known := fastest(s); known && settled && s.Estimate.State == tidemark.Growing {
-		p.able.fell(s.At, most)
+	if settled && s.Estimate.State == tidemark.Growing {
+		if most, known := fastest(s); known {
+			p.able.fell(s.At, most)
+		}
 	}
 	perReplica := p.able.at(s.At)
 	w := p.work(s, p.load.expected(), perReplica)
-	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > (1+p.filled)/2*perReplica
+	limit := (1 + p.filled) / 2
+	if s.Ready < s.Wanted { // what was just asked for was as much of a guess
+		limit = 1
+	}
+	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > limit*perReplica
 	tooLate := settled && late && p.tooLate(w, s, perReplica)
 	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}
 	now := w.busiest(s.Wanted).arrivals
+	fill := p.filled
+	if p.load.surprised() { // who knows how long that lasts
+		fill = (1 + p.filled) / 2
+	}
 	w = p.work(s, p.load.promised(), perReplica)
 	for n := s.Wanted + 1; n <= s.Limits.Max; n++ {
+		if w.beyond(n, fill*perReplica) {
+			continue
+		}
 		b := w.busiest(n)
-		if b.arrivals < now && b.arrivals <= p.filled*perReplica && (!late || p.inTime(w, n, perReplica)) {
+		if b.arrivals < now*(1-rounding) && b.arrivals <= fill*perReplica && (!late || p.inTime(w, n, perReplica)) {
 			return n, p.says(w, n, perReplica)
 		}
 	}
@@ -162,7 +201,7 @@ func fastest(s Sight) (perSecond float64, known bool) {
 // busiest one less busy: what is asked for when no size meets the target.
 func (p *Tidemark) most(w work, s Sight) int {
 	n := s.Limits.Max
-	least := w.busiest(n).arrivals * (1 + 1e-9)
+	least := w.busiest(n).arrivals * (1 + rounding)
 	for n > s.Wanted && w.busiest(n-1).arrivals <= least {
 		n--
 	}
@@ -188,7 +227,7 @@ func (p *Tidemark) tooLate(w work, s Sight, perReplica float64) bool {
 // arrivals.
 func (p *Tidemark) inTime(w work, replicas int, perReplica float64) bool {
 	b := w.busiest(replicas)
-	soon := min(2*p.options.TimeLag, p.options.Target.Drain).Seconds()
+	soon := min(4*p.options.TimeLag, p.options.Target.Drain).Seconds()
 	return b.backlog <= perReplica*p.options.TimeLag.Seconds()/2 || b.backlog <= (perReplica-b.arrivals)*soon
 }
 
@@ -198,7 +237,8 @@ func (p *Tidemark) inTime(w work, replicas int, perReplica float64) bool {
 func (p *Tidemark) old(s Sight) bool {
 	for i := range s.Estimate.Partitions {
 		e := &s.Estimate.Partitions[i]
-		if t := e.TimeLag; t.Known && e.Reason != tidemark.Stuck && t.Value-t.Error > p.options.TimeLag/2 {
+		waits := e.State != tidemark.CaughtUp && e.Reason != tidemark.Stuck
+		if t := e.TimeLag; waits && t.Known && t.Value-t.Error > p.options.TimeLag/2 {
 			return true
 		}
 	}
@@ -229,21 +269,20 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return s.Wanted, "changed lately"
 	case s.At.Sub(p.regrets[0]) <= time.Hour:
 		return s.Wanted, "shrunk too early twice within an hour"
-	case !p.load.remembers(enoughFor):
+	case !p.load.remembers(p.calm):
 		return s.Wanted, "not seen for long enough"
 	}
 	perReplica := p.able.at(s.At)
-	w := p.work(s, p.load.most(enoughFor), perReplica)
+	w := p.work(s, p.load.most(p.calm), perReplica)
 	if !p.tried {
 		return p.try(w, s)
 	}
 	allowed := p.filled * perReplica
 	n := smallest(w, s, allowed)
-	least := worthwhile * float64(s.Wanted)
-	if float64(s.Wanted-n) < least {
+	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
 		return s.Wanted, "right: " + p.says(w, s.Wanted, perReplica)
 	}
-	if now := p.work(s, p.load.most(2*burstOver), perReplica); float64(n-smallest(now, s, allowed)) >= least {
+	if now := p.work(s, p.load.most(2*burstOver), perReplica); float64(n-smallest(now, s, allowed)) >= worthwhile*float64(n) {
 		return s.Wanted, "the load still falls: one change later, not two"
 	}
 	return n, "enough: " + p.says(w, n, perReplica)

@@ -160,7 +160,7 @@ func TestNothingUnknownEverShrinksAGroupAndNoLimitIsLeft(t *testing.T) {
 }
 
 // Source: capacity.md 2.8, G1: while the load stays within half the distance of the
-// two thresholds (0.85 and 0.925) there is at most one burst up and one sequence down.
+// two thresholds (0.88 and 0.94) there is at most one burst up and one sequence down.
 func TestLoadWithinTheBandMakesNoCycle(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 5))
 	for range 50 {
@@ -169,7 +169,7 @@ func TestLoadWithinTheBandMakesNoCycle(t *testing.T) {
 		g := newGroup(t, partitions, first)
 		load := 800 * float64(partitions) * r.Float64()
 		for range 8 * 60 {
-			g.look(load * (1 + 0.0375*(2*r.Float64()-1)))
+			g.look(load * (1 + 0.03*(2*r.Float64()-1)))
 		}
 		down := false
 		for _, change := range g.changes(first) {
@@ -194,7 +194,7 @@ func TestConstantLoadIsMetAfterTwoChanges(t *testing.T) {
 			if got := g.changes(first); len(got) > 2 {
 				t.Errorf("%d partitions, %.0f/s from %d replicas: changes %v, want at most 2", partitions, load, first, got)
 			}
-			if per := (partitions + g.wanted - 1) / g.wanted; float64(per)*350 > 925 {
+			if per := (partitions + g.wanted - 1) / g.wanted; float64(per)*350 > 940 {
 				t.Errorf("%d partitions, %.0f/s: ends with %d replicas, the busiest with %d partitions of 350/s", partitions, load, g.wanted, per)
 			}
 		}
@@ -237,7 +237,7 @@ func TestTenfoldJumpIsAnsweredByTheSecondLook(t *testing.T) {
 	}
 	g.look(12_000)
 	if got, want := g.wanted, 24; got != want {
-		t.Errorf("replicas = %d, want %d: 12,000/s at 85 %% of 1,000/s, evenly on 24 partitions", got, want)
+		t.Errorf("replicas = %d, want %d: 12,000/s at 94 %% of 1,000/s, evenly on 24 partitions", got, want)
 	}
 }
 
@@ -258,8 +258,8 @@ func TestSlowdownIsBelievedForAnHourAndThenTriedAgain(t *testing.T) {
 	for range 400 {
 		g.look(7000)
 	}
-	if got, want := g.wanted, normal; got != want {
-		t.Errorf("replicas after the slowdown = %d, want as before, %d", got, want)
+	if got, want := g.wanted, normal; got > want {
+		t.Errorf("replicas after the slowdown = %d, want no more than before, %d", got, want)
 	}
 }
 
@@ -302,7 +302,7 @@ func TestPartitionTooHotForOneReplicaIsNoReasonToGrow(t *testing.T) {
 }
 
 // Source: docs/adr/0051.
-func TestHalfOfTheReserveOfAPlanIsFilled(t *testing.T) {
+func TestFourTenthsOfTheReserveOfAPlanAreKept(t *testing.T) {
 	for _, c := range []struct {
 		utilisation float64
 		want        int
