@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -110,6 +111,14 @@ func TestGroupTellsAllAboutItself(t *testing.T) {
 		{1.0, []any{"group", "alerts"}},
 		{7.0, []any{"group", "lag", "uncommittedRecords"}},
 		{500.0, []any{"thresholds", "lagRecords"}},
+		{"crm", []any{"group", "pipeline"}},
+		{"team-crm", []any{"group", "owner"}},
+		{1.0, []any{"partitions", 0, "leader"}},
+		{-1.0, []any{"partitions", 1, "leader"}},
+		{nil, []any{"partitions", 1, "lost"}},
+		{nil, []any{"partitions", 0, "heldSince"}},
+		{"2026-11-23T11:59:15.000Z", []any{"partitions", 2, "heldSince"}},
+		{40.0, []any{"partitions", 2, "stable"}},
 		{"m-1", []any{"partitions", 0, "owner"}},
 		{"", []any{"partitions", 1, "owner"}},
 		{"10.1.4.17", []any{"members", 0, "host"}},
@@ -216,5 +225,125 @@ func TestDocNamesEveryCallAndType(t *testing.T) {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+}
+
+func TestWhoHasAnAnswerGetsItNotAgainUntilSomethingIsNew(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	const path = "/api/tidemark/v1/groups/main/crm-events-sse"
+	tag := get(t, s, path).Header().Get("ETag")
+	again := get(t, s, path, "If-None-Match", tag)
+	if again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+		t.Errorf("got %d with %d bytes, want 304 with none", again.Code, again.Body.Len())
+	}
+	s.Publish(world(noon.Add(15*time.Second), 780))
+	if got, want := get(t, s, path, "If-None-Match", tag).Code, http.StatusOK; got != want {
+		t.Errorf("after a new View: %d, want %d", got, want)
+	}
+	other := open(t, web.Options{})
+	other.Publish(world(noon, 600))
+	if got, want := get(t, other, path, "If-None-Match", tag).Code, http.StatusOK; got != want {
+		t.Errorf("of a server that was started anew: %d, want %d", got, want)
+	}
+}
+
+func TestClusterTellsHowFarItCanBeTrusted(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	text := get(t, s, "/api/tidemark/v1/clusters").Body.Bytes()
+	for _, c := range []struct {
+		want any
+		path []any
+	}{
+		{"main", []any{"name"}},
+		{1.0, []any{"brokersUp"}},
+		{"kafka:9093", []any{"nodes", 1, "address"}},
+		{false, []any{"nodes", 1, "up"}},
+		{1.0, []any{"states", "growing"}},
+		{12.0, []any{"requests", 0, "count"}},
+		{"group audit", []any{"errors", 0, "what"}},
+	} {
+		if got := object(t, text, append([]any{"clusters", 0}, c.path...)...); got != c.want {
+			t.Errorf("%v = %v, want %v", c.path, got, c.want)
+		}
+	}
+}
+
+func TestTopologySaysWhoReadsWhat(t *testing.T) {
+	s := open(t, web.Options{})
+	s.Publish(world(noon, 600))
+	text := get(t, s, "/api/tidemark/v1/topology").Body.Bytes()
+	for _, c := range []struct {
+		want any
+		path []any
+	}{
+		{"aetherlink.events", []any{"topics", 0, "name"}},
+		{1.0, []any{"topics", 0, "leaderless"}},
+		{1.0, []any{"topics", 0, "outOfSync"}},
+		{"crm-events-sse", []any{"reads", 0, "group"}},
+		{3.0, []any{"reads", 0, "partitions"}},
+		{600.0, []any{"reads", 0, "lag", "records"}},
+		{nil, []any{"reads", 0, "arrivals"}},
+	} {
+		if got := object(t, text, c.path...); got != c.want {
+			t.Errorf("%v = %v, want %v", c.path, got, c.want)
+		}
+	}
+}
+
+// The reports lie in the data directory as `drill run` wrote them.
+func TestReportOfADrillIsReadAsItWasWritten(t *testing.T) {
+	var report web.DrillReport
+	err := json.Unmarshal([]byte(`{"apiVersion":"tidemark/v1","kind":"DrillReport","drill":"backlog","startedAt":"2026-11-20T09:00:00Z","tookSeconds":611,"passed":true,
+		"drain":{"fromRecords":10000,"tookSeconds":590,"replicas":3,"replicaCapacityPerSecond":null,"predicted":null},"steps":null}`), &report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, web.Options{Drills: func() []web.Drill {
+		return []web.Drill{{Name: "backlog", Reports: []web.DrillReport{report}}, {Name: "crash"}}
+	}})
+	text := get(t, s, "/api/tidemark/v1/drills").Body.Bytes()
+	if got, want := object(t, text, "drills", 0, "reports", 0, "startedAt"), any("2026-11-20T09:00:00.000Z"); got != want {
+		t.Errorf("startedAt = %v, want %v", got, want)
+	}
+	if got := object(t, text, "drills", 0, "reports", 0, "drain", "replicaCapacityPerSecond"); got != nil {
+		t.Errorf("a capacity that is not known = %v, want null", got)
+	}
+	for _, path := range [][]any{{"drills", 1, "reports"}, {"drills", 0, "reports", 0, "steps"}} {
+		if got := object(t, text, path...); got == nil {
+			t.Errorf("%v is null, want an empty list", path)
+		}
+	}
+}
+
+func TestReplayAsksWhatThePersonAsked(t *testing.T) {
+	var asked web.Question
+	s := open(t, web.Options{Replay: func(_ context.Context, q web.Question) ([]web.Firing, error) {
+		asked = q
+		return nil, nil
+	}})
+	s.Publish(world(noon, 600))
+	w := get(t, s, "/api/tidemark/v1/replay?expr=up%3E1&for=5m&range=6h")
+	if got, want := asked, (web.Question{Expr: "up>1", For: 5 * time.Minute, From: noon.Add(-6 * time.Hour), To: noon}); got != want {
+		t.Errorf("asked %+v, want %+v", got, want)
+	}
+	if got := object(t, w.Body.Bytes(), "firings"); got == nil {
+		t.Error("firings is null, want an empty list")
+	}
+	for path, want := range map[string]string{
+		"":                        "expr is missing",
+		"?expr=up&for=soon":       `for is "soon"`,
+		"?expr=up&range=9000h":    `a duration up to 744h`,
+		"?expr=up&to=yesterday":   `to is "yesterday"`,
+		"?expr=up&range=-1h&to=x": `range is "-1h"`,
+	} {
+		w := get(t, s, "/api/tidemark/v1/replay"+path)
+		if got, _ := object(t, w.Body.Bytes(), "detail").(string); w.Code != http.StatusBadRequest || !strings.Contains(got, want) {
+			t.Errorf("%s: %d %q, want 400 with %q", path, w.Code, got, want)
+		}
+	}
+	if got, want := get(t, open(t, web.Options{}), "/api/tidemark/v1/replay?expr=up").Code, http.StatusNotImplemented; got != want {
+		t.Errorf("without a history: %d, want %d", got, want)
 	}
 }

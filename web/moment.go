@@ -23,6 +23,9 @@ type moment struct {
 	at         map[Name]int
 	watchers   []watcher
 	superseded chan struct{}
+
+	opening   func() (event, error)            // for who begins to read
+	following func(old *moment) (event, error) // for who has read old
 }
 
 // row is a group and what a stream needs to know about it.
@@ -36,7 +39,9 @@ func first(o Options) *moment {
 	summary := Summary{Version: o.Version, Demo: o.Demo, States: map[string]int{}, Clusters: []Cluster{}, Events: []Event{}, Errors: []Gap{}}
 	summary.Object = Object{APIVersion: apiVersion, Kind: "View"}
 	summary.Verdict = Verdict{Level: "unknown", Text: "Waiting for the first look at Kafka."}
-	return &moment{summary: summary, superseded: make(chan struct{})}
+	m := &moment{summary: summary, superseded: make(chan struct{})}
+	m.share(m)
+	return m
 }
 
 // next turns a View into the moment after m. It costs time by the number of
@@ -61,6 +66,7 @@ func (m *moment) next(v *tidemark.View) *moment {
 		}
 	}
 	n.summary = n.summarize(m.summary)
+	n.share(m)
 	return n
 }
 

@@ -38,3 +38,11 @@ func TestBrowserThatHasAPageGetsItNotAgain(t *testing.T) {
 		t.Errorf("got %d with %d bytes, want 304 with none", w.Code, w.Body.Len())
 	}
 }
+
+// TestPagesAreSmall holds the budget of the pages' programs: 120 kB squeezed.
+func TestPagesAreSmall(t *testing.T) {
+	w := get(t, open(t, web.Options{}), "/app.js", "Accept-Encoding", "gzip")
+	if got, most := w.Body.Len(), 120_000; w.Code != http.StatusOK || got > most {
+		t.Errorf("app.js has %d bytes squeezed (status %d), the budget is %d", got, w.Code, most)
+	}
+}

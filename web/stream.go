@@ -1,11 +1,9 @@
 package web
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -13,7 +11,7 @@ const (
 	pace      = time.Second      // no reader gets more than one message in this time
 	heartbeat = 15 * time.Second // under the 30 s after which the stricter proxies give up on silence
 	patience  = 10 * time.Second // how long a reader may take to accept a message
-	readers   = 500              // at once; each costs up to 1 MB, most of it for squeezing
+	readers   = 500              // at once; beyond that something opens them and forgets
 )
 
 // stream sends a snapshot, then what has changed, until the reader is gone or the
@@ -29,23 +27,25 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	body, done := squeezed(w, r)
-	defer done()
-	line := wire{body: body, control: http.NewResponseController(w)}
+	h.Set("Vary", "Accept-Encoding")
+	line := wire{body: w, control: http.NewResponseController(w), small: takesGzip(r)}
+	if line.small {
+		h.Set("Content-Encoding", "gzip")
+	}
 	var sent *moment
 	next := s.now.Load()
-	for err := line.write("retry: 3000\n\n"); err == nil; next = s.now.Load() {
+	for err := line.open(); err == nil; next = s.now.Load() {
 		switch {
 		case sent == nil:
-			err = line.event("snapshot", next.summary.Sequence, Snapshot{next.object("Snapshot"), next.summary, next.groups()})
+			err = line.send(next.opening())
 		case next != sent:
-			err = line.event("patch", next.summary.Sequence, next.since(sent))
+			err = line.send(next.following(sent))
 		default:
-			err = line.write(": still here\n\n")
+			err = line.send(asIs(": still here\n\n"), nil)
 		}
 		sent = next
 		if err == nil && !wait(r, sent) {
-			_ = line.event("bye", sent.summary.Sequence, Object{apiVersion, "Bye", sent.summary.Sequence, sent.summary.ObservedAt})
+			line.farewell(sent)
 			return
 		}
 	}
@@ -70,45 +70,44 @@ func wait(r *http.Request, sent *moment) bool {
 
 // since returns what a reader who has seen old needs to know.
 func (m *moment) since(old *moment) Patch {
-	p := Patch{Object: m.object("Patch"), Summary: m.summary, Groups: []Row{}, Gone: []Name{}}
-	for _, r := range m.rows {
-		if r.changed > old.summary.Sequence {
-			p.Groups = append(p.Groups, r.Row)
-		}
-	}
+	return m.patch(old.summary.Sequence, m.missing(old))
+}
+
+// missing are the groups of old that are no longer there.
+func (m *moment) missing(old *moment) []Name {
+	gone := []Name{}
 	for name := range old.at {
 		if _, still := m.at[name]; !still {
-			p.Gone = append(p.Gone, name)
+			gone = append(gone, name)
+		}
+	}
+	return gone
+}
+
+func (m *moment) patch(sequence uint64, gone []Name) Patch {
+	p := Patch{Object: m.object("Patch"), Summary: m.summary, Groups: []Row{}, Gone: gone}
+	for _, r := range m.rows {
+		if r.changed > sequence {
+			p.Groups = append(p.Groups, r.Row)
 		}
 	}
 	return p
 }
 
-// wire writes events to one reader.
-type wire struct {
-	body    io.Writer
-	control *http.ResponseController
-}
-
-func (l wire) event(name string, id uint64, object any) error {
-	data, err := json.Marshal(object)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
-	}
-	return l.write(fmt.Sprintf("event: %s\nid: %d\ndata: %s\n\n", name, id, data))
-}
-
-// write hands text over and waits until it is on its way.
-func (l wire) write(text string) error {
-	// Only a recorder in a test has no deadline to set.
-	_ = l.control.SetWriteDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(l.body, text); err != nil {
-		return err
-	}
-	if z, is := l.body.(*gzip.Writer); is {
-		if err := z.Flush(); err != nil {
-			return err
+// share prepares the two events that most readers of a moment get, so that each
+// is made once for all of them, and only if somebody reads.
+func (m *moment) share(before *moment) {
+	sequence, gone := before.summary.Sequence, m.missing(before)
+	m.opening = sync.OnceValues(func() (event, error) {
+		return eventOf("snapshot", m.summary.Sequence, Snapshot{m.object("Snapshot"), m.summary, m.groups()})
+	})
+	patch := sync.OnceValues(func() (event, error) {
+		return eventOf("patch", m.summary.Sequence, m.patch(sequence, gone))
+	})
+	m.following = func(old *moment) (event, error) {
+		if old.summary.Sequence == sequence {
+			return patch()
 		}
+		return eventOf("patch", m.summary.Sequence, m.since(old)) // for one who was slow
 	}
-	return l.control.Flush()
 }

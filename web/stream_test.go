@@ -2,8 +2,10 @@ package web_test
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -85,6 +87,19 @@ func (r reader) want(name string) message {
 // contexts of all requests, as a server does that shuts down.
 func follow(t *testing.T, s *web.Server) (tab reader, end func()) {
 	t.Helper()
+	body, end := ask(t, s, "")
+	scanner := bufio.NewScanner(body)
+	scanner.Buffer(nil, 1<<20)
+	tab = reader{scanner, t}
+	if m, _ := tab.next(); m.data != "3000" {
+		t.Fatalf("the stream opens with %+v, want the time to wait before a new attempt", m)
+	}
+	return tab, end
+}
+
+// ask opens a stream in the encoding that the reader says to take.
+func ask(t *testing.T, s *web.Server, encoding string) (body io.Reader, end func()) {
+	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	wires := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: s.Handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -94,6 +109,7 @@ func follow(t *testing.T, s *web.Server) (tab reader, end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Accept-Encoding", encoding)
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -104,13 +120,36 @@ func follow(t *testing.T, s *web.Server) (tab reader, end func()) {
 		server.Close()
 		transport.CloseIdleConnections()
 	})
-	scanner := bufio.NewScanner(response.Body)
-	scanner.Buffer(nil, 1<<20)
-	tab = reader{scanner, t}
-	if m, _ := tab.next(); m.data != "3000" {
-		t.Fatalf("the stream opens with %+v, want the time to wait before a new attempt", m)
-	}
-	return tab, end
+	return response.Body, end
+}
+
+// The pieces of a squeezed stream are made apart; its checksum says whether they
+// are one stream when they have come together.
+func TestSqueezedStreamIsOneWholeAndSaysTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, web.Options{})
+		s.Publish(world(noon, 600))
+		body, end := ask(t, s, "gzip")
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scanner := bufio.NewScanner(z)
+		scanner.Buffer(nil, 1<<20)
+		tab := reader{scanner, t}
+		tab.next()
+		tab.want("snapshot")
+		s.Publish(world(noon.Add(15*time.Second), 780))
+		if got, want := object(t, []byte(tab.want("patch").data), "groups", 0, "lag", "records"), any(780.0); got != want {
+			t.Errorf("lag = %v, want %v", got, want)
+		}
+		tab.want("") // a heartbeat
+		end()
+		tab.want("bye")
+		if _, more := tab.next(); more || tab.Err() != nil {
+			t.Errorf("the stream ends with %v, want its whole", tab.Err())
+		}
+	})
 }
 
 func TestStreamTellsAllThenOnlyWhatChanged(t *testing.T) {

@@ -22,6 +22,12 @@ func world(at time.Time, lag int64) *tidemark.View {
 	s := &tidemark.Snapshot{
 		Cluster: "main", Began: at.Add(-40 * time.Millisecond), Ended: at,
 		Brokers: []tidemark.Broker{{ID: 1, Address: "kafka:9092", Up: true}, {ID: 2, Address: "kafka:9093"}},
+		Topics: []tidemark.Topic{{Name: "aetherlink.events", Partitions: []tidemark.Log{
+			{ID: 0, Leader: 1, Replicas: 2, InSync: 1, At: at},
+			{ID: 1, Leader: -1, Replicas: 2, Reason: tidemark.Unreachable},
+			{ID: 2, Leader: 1, Replicas: 2, InSync: 2, At: at, Held: at.Add(-time.Minute), Stable: 40},
+		}}},
+		Requests: []tidemark.RequestCount{{API: "ListOffsets", N: 12}},
 		Groups: []tidemark.Group{
 			{Name: "audit", Reason: tidemark.Denied},
 			{Name: "crm-events-sse", Type: "classic", Phase: "Stable", At: at, Members: []tidemark.Member{
@@ -42,7 +48,7 @@ func world(at time.Time, lag int64) *tidemark.View {
 	return &tidemark.View{
 		At:           at,
 		Observations: []tidemark.Observation{{Cluster: "main", Snapshot: s, Estimates: []tidemark.Estimate{blind, growing}}},
-		Pipelines:    []tidemark.Pipeline{{Name: "crm", GroupPattern: "crm-.*", Thresholds: tidemark.Thresholds{LagRecords: 500}}},
+		Pipelines:    []tidemark.Pipeline{{Name: "crm", Owner: "team-crm", GroupPattern: "crm-.*", Thresholds: tidemark.Thresholds{LagRecords: 500}}},
 		Alerts: []tidemark.Alert{{
 			Name: "CrmEventsConsumerLagHigh", State: tidemark.AlertFiring, Value: float64(lag),
 			Labels: map[string]string{"severity": "critical", "cluster": "main", "consumergroup": "crm-events-sse"}, ActiveSince: at,
