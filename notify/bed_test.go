@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,6 +30,7 @@ type world struct {
 	t    *testing.T
 	net  kfake.VirtualNetwork
 	said chan message
+	dir  string // of the journal; empty: nothing is kept
 }
 
 // message is what Alertmanager posts to a webhook.
@@ -73,8 +75,11 @@ func (w *world) serve(address string, handler http.Handler) {
 func (w *world) run(o notify.Options) (n *notify.Notifier, stop func()) {
 	w.t.Helper()
 	o.Dial, o.ExternalURL = w.net.DialContext, "http://tidemark:9308"
-	n, err := notify.Open(o)
-	if err != nil {
+	var err error
+	if o.Journal, err = notify.OpenJournal(w.dir, slog.New(slog.DiscardHandler)); err != nil {
+		w.t.Fatal(err)
+	}
+	if n, err = notify.Open(o); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -2,11 +2,14 @@ package notify
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 	"github.com/prometheus/alertmanager/inhibit"
 	"github.com/prometheus/alertmanager/marker"
 	"github.com/prometheus/alertmanager/nflog"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/provider/mem"
 	"github.com/prometheus/alertmanager/silence"
@@ -31,15 +35,18 @@ import (
 )
 
 const (
-	// Alertmanager saves every 15 minutes: a crash would lose that many minutes of
-	// silences, and repeat that many minutes of notifications.
-	saveEvery = 15 * time.Second
-
 	retention  = 120 * time.Hour  // of ended silences and of who was told what, as Alertmanager's default
 	forgetting = 30 * time.Minute // of ended alerts, as Alertmanager's default
 	tidying    = 30 * time.Second // of groups that have become empty, likewise
+	attempted  = 1                // stands in the log for alerts that were to be told, but did not get through
 	nowhere    = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 )
+
+// ours are templates in place of Alertmanager's, which name no runbook in a chat and
+// lead to pages that are not here.
+//
+//go:embed default.tmpl
+var ours string
 
 // embedded is an Alertmanager in this process: the same parts, wired as its own
 // main does, without gossip and without its pages.
@@ -52,18 +59,20 @@ type embedded struct {
 
 	begun  chan struct{} // closed when what follows is set
 	alerts *mem.Alerts
+	told   *nflog.Log
 	api    *v2.API
+
+	first sync.Once
+	fed   chan struct{} // closed when the first alerts are in
+
+	mu      sync.Mutex
+	reached map[model.Fingerprint]map[string]bool // of alerts that are over: routes that have told it
 }
 
 func openEmbedded(o Options, outcomes *prometheus.CounterVec) (*embedded, error) {
-	e := &embedded{Options: o, begun: make(chan struct{})}
+	e := &embedded{Options: o, begun: make(chan struct{}), fed: make(chan struct{}), reached: map[model.Fingerprint]map[string]bool{}}
 	if err := e.load(outcomes); err != nil {
 		return nil, fmt.Errorf("notify: %w", err)
-	}
-	if o.Dir != "" {
-		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-			return nil, fmt.Errorf("notify: make a place for silences: %w", err)
-		}
 	}
 	return e, nil
 }
@@ -78,7 +87,7 @@ func (e *embedded) load(outcomes *prometheus.CounterVec) (err error) {
 	if err != nil {
 		return fmt.Errorf("alertmanager %s: %w", e.Alertmanager, err)
 	}
-	if e.template, err = template.FromGlobs(e.config.Templates); err != nil {
+	if e.template, err = templates(e.config.Templates); err != nil {
 		return fmt.Errorf("read the templates %q: %w", e.config.Templates, err)
 	}
 	if e.template.ExternalURL, err = url.Parse(e.ExternalURL); err != nil {
@@ -94,6 +103,23 @@ func (e *embedded) load(outcomes *prometheus.CounterVec) (err error) {
 	return nil
 }
 
+// templates reads Alertmanager's, then ours, then the operator's: the last one of a name counts.
+func templates(globs []string) (*template.Template, error) {
+	all, err := template.FromGlobs(nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := all.Parse(strings.NewReader(ours)); err != nil {
+		return nil, err
+	}
+	for _, glob := range globs {
+		if err := all.FromGlob(glob); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 func (e *embedded) build(r config.Receiver, outcomes *prometheus.CounterVec) ([]notify.Integration, error) {
 	var options []promconfig.HTTPClientOption
 	if e.Dial != nil {
@@ -106,38 +132,101 @@ func (e *embedded) build(r config.Receiver, outcomes *prometheus.CounterVec) ([]
 	integrations := make([]notify.Integration, len(built))
 	for i := range built {
 		one := &built[i]
-		integrations[i] = notify.NewIntegration(counted{one, r.Name, outcomes}, one, one.Name(), one.Index(), r.Name)
+		integrations[i] = notify.NewIntegration(attempt{e, one, r.Name, outcomes}, one, one.Name(), one.Index(), r.Name)
 	}
 	return integrations, nil
 }
 
-// counted counts what becomes of notifications.
-type counted struct {
-	to       notify.Notifier
+// attempt tells one receiver, counts what becomes of it, and remembers failures.
+type attempt struct {
+	*embedded
+	to       *notify.Integration
 	receiver string
 	outcomes *prometheus.CounterVec
 }
 
-func (c counted) Notify(ctx context.Context, alerts ...*alert.Alert) (again bool, err error) {
-	again, err = c.to.Notify(ctx, alerts...)
-	c.outcomes.WithLabelValues(c.receiver, outcome(again, err)).Inc()
+func (a attempt) Notify(ctx context.Context, alerts ...*alert.Alert) (again bool, err error) {
+	again, err = a.to.Notify(ctx, alerts...)
+	a.outcomes.WithLabelValues(a.receiver, outcome(again, err)).Inc()
+	if err != nil {
+		a.remember(ctx)
+		err = notify.RedactURL(err) // some receivers have their secret there
+	}
 	return again, err
 }
 
-func (e *embedded) accept(ctx context.Context, alerts []*model.Alert) {
+// remember puts into the log that a group was to be told for the first time. An alert
+// fires, its receiver is down, the alert ends, the receiver is back: without this,
+// Alertmanager would take it for one that nobody needs to hear of.
+func (a attempt) remember(ctx context.Context) {
+	reason, _ := notify.NotificationReason(ctx)
+	key, known := notify.GroupKey(ctx)
+	if reason != notify.ReasonFirstNotification || !known {
+		return
+	}
+	to := &nflogpb.Receiver{GroupName: a.receiver, Integration: a.to.Name(), Idx: uint32(a.to.Index())}
+	before, err := a.told.Query(nflog.QGroupKey(key), nflog.QReceiver(to))
+	if err == nil && len(before) > 0 && len(before[0].FiringAlerts) > 0 {
+		return // remembered already
+	}
+	if err := a.told.Log(to, key, []uint64{attempted}, nil, nil, 0); err != nil {
+		a.Log.Error("an attempt to notify is not remembered", "receiver", a.receiver, "err", err)
+	}
+}
+
+func (e *embedded) accept(ctx context.Context, active, over []*model.Alert) {
 	select {
 	case <-e.begun:
 	case <-ctx.Done():
 		return
 	}
-	now := time.Now()
-	due := make([]*alert.Alert, len(alerts))
-	for i, a := range alerts {
-		due[i] = &alert.Alert{Alert: *a, UpdatedAt: now}
+	e.Journal.settle("", active)
+	e.Journal.owe("", over)
+	e.first.Do(func() { // what was over before a crash comes with the first that are active
+		over = e.Journal.owed("")
+		defer close(e.fed)
+	})
+	var due []*alert.Alert
+	for _, a := range slices.Concat(active, over) {
+		due = append(due, &alert.Alert{Alert: *a, UpdatedAt: time.Now()})
 	}
 	if err := e.alerts.Put(ctx, due...); err != nil {
 		e.Log.Error("alerts were not taken in", "err", err)
 	}
+}
+
+// stage is the pipeline of a group, and the knowledge when an end has reached everybody.
+func (e *embedded) stage(pipeline notify.Stage) notify.Stage {
+	return notify.StageFunc(func(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+		ctx, rest, err := pipeline.Exec(ctx, l, alerts...)
+		if err == nil {
+			route, _ := notify.RouteID(ctx)
+			e.arrived(route, alerts)
+		}
+		return ctx, rest, err
+	})
+}
+
+// arrived settles the ends that all of their routes have told, or had not to.
+func (e *embedded) arrived(route string, alerts []*alert.Alert) {
+	var settled []*model.Alert
+	e.mu.Lock()
+	for _, a := range alerts {
+		if !a.Resolved() {
+			delete(e.reached, a.Fingerprint())
+			continue
+		}
+		if e.reached[a.Fingerprint()] == nil {
+			e.reached[a.Fingerprint()] = map[string]bool{}
+		}
+		e.reached[a.Fingerprint()][route] = true
+		if len(e.reached[a.Fingerprint()]) == len(e.routes.Match(a.Labels)) {
+			delete(e.reached, a.Fingerprint())
+			settled = append(settled, &a.Alert)
+		}
+	}
+	e.mu.Unlock()
+	e.Journal.settle("", settled)
 }
 
 func (e *embedded) handler() http.Handler {
@@ -153,18 +242,13 @@ func (e *embedded) handler() http.Handler {
 
 // run wires the parts and runs them. It is long because it is wiring: nearly each
 // part needs those before it, and the order of the last lines matters. Inhibition
-// must know all alerts before anybody is told, and what is kept is saved last,
-// when nobody can be told any more.
+// must know all alerts before anybody is told, also those of before a restart.
 func (e *embedded) run(ctx context.Context) error {
 	var recorder eventrecorder.Recorder // records nothing
 	unread := prometheus.NewRegistry()  // the parts insist on counting; what we show, we count ourselves
-	told, err := nflog.New(nflog.Options{SnapshotFile: e.file("nflog"), Retention: retention, Logger: e.Log, Metrics: unread})
+	silences, err := e.recall(unread)
 	if err != nil {
-		return fmt.Errorf("read who was told what from %s: %w", e.file("nflog"), err)
-	}
-	silences, err := silence.New(silence.Options{SnapshotFile: e.file("silences"), Retention: retention, Logger: e.Log, Metrics: unread})
-	if err != nil {
-		return fmt.Errorf("read silences from %s: %w", e.file("silences"), err)
+		return err
 	}
 	silencer := silence.NewSilencer(silences, e.Log, recorder)
 	e.alerts, err = mem.NewAlerts(ctx, forgetting, 0, silencer, e.Log, recorder, unread, nil)
@@ -176,8 +260,8 @@ func (e *embedded) run(ctx context.Context) error {
 	muted := marker.NewGroupMarker()
 	dispatcher := dispatch.NewDispatcher(
 		e.alerts, e.routes,
-		notify.NewPipelineBuilder(unread, featurecontrol.NoopFlags{}, recorder).
-			New(e.receivers, alone, inhibitor, silencer, e.intervener(), muted, told, nil),
+		e.stage(notify.NewPipelineBuilder(unread, featurecontrol.NoopFlags{}, recorder).
+			New(e.receivers, alone, inhibitor, silencer, e.intervener(), muted, e.told, nil)),
 		muted, patience, tidying, nil, e.Log, recorder, nil, e.template,
 	)
 	e.api, err = v2.NewAPI(e.alerts, dispatcher.Groups, muted.Muted, silences, nil, e.Log, unread)
@@ -191,20 +275,61 @@ func (e *embedded) run(ctx context.Context) error {
 
 	var parts sync.WaitGroup
 	stop := make(chan struct{})
-	parts.Go(func() { told.Maintenance(saveEvery, e.file("nflog"), stop, nil) })
-	parts.Go(func() { silences.Maintenance(saveEvery, e.file("silences"), stop, nil) })
+	parts.Go(func() { silences.Maintenance(forgetting, "", stop, nil) })
+	parts.Go(func() { e.told.Maintenance(tendEvery, "", stop, func() (int64, error) { return 0, e.tend(silences) }) })
+	defer parts.Wait()
+	defer close(stop)
+	close(e.begun)
+	select {
+	case <-e.fed:
+	case <-ctx.Done():
+		return nil
+	}
 	parts.Go(inhibitor.Run)
 	inhibitor.WaitForLoading()
 	parts.Go(func() { dispatcher.Run(time.Now()) })
 	dispatcher.WaitForLoading()
-	close(e.begun)
 
 	<-ctx.Done()
 	dispatcher.Stop()
 	inhibitor.Stop()
-	close(stop)
-	parts.Wait()
 	return nil
+}
+
+// recall makes the parts that remember, gives them what the journal has, and lets
+// them tell it what is new, as if it were a peer.
+func (e *embedded) recall(unread prometheus.Registerer) (silences *silence.Silences, err error) {
+	if e.told, err = nflog.New(nflog.Options{Retention: retention, Logger: e.Log, Metrics: unread}); err != nil {
+		return nil, fmt.Errorf("make a log of notifications: %w", err)
+	}
+	if silences, err = silence.New(silence.Options{Retention: retention, Logger: e.Log, Metrics: unread}); err != nil {
+		return nil, fmt.Errorf("make a place for silences: %w", err)
+	}
+	keptSilences, keptTold := e.Journal.read()
+	for _, s := range keptSilences {
+		err = errors.Join(err, silences.Merge(s))
+	}
+	for _, t := range keptTold {
+		err = errors.Join(err, e.told.Merge(t))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read silences and who was told what: %w", err)
+	}
+	silences.SetBroadcast(func(b []byte) { e.Journal.keep(note{Silences: [][]byte{b}}) })
+	e.told.SetBroadcast(func(b []byte) { e.Journal.keep(note{Told: [][]byte{b}}) })
+	return silences, nil
+}
+
+func (e *embedded) tend(silences *silence.Silences) error {
+	_, err := e.told.GC()
+	e.Journal.tend(func() (s, t []byte, err error) {
+		if s, err = silences.MarshalBinary(); err != nil {
+			return nil, nil, err
+		}
+		t, err = e.told.MarshalBinary()
+		return s, t, err
+	})
+	return err
 }
 
 func (e *embedded) intervener() *timeinterval.Intervener {
@@ -216,14 +341,6 @@ func (e *embedded) intervener() *timeinterval.Intervener {
 		all[named.Name] = named.TimeIntervals
 	}
 	return timeinterval.NewIntervener(all)
-}
-
-// file is where a part keeps its state; empty: nowhere.
-func (e *embedded) file(name string) string {
-	if e.Dir == "" {
-		return ""
-	}
-	return filepath.Join(e.Dir, name)
 }
 
 // alone is how long to wait for other Alertmanagers that could tell first: there are none.

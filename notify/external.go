@@ -18,10 +18,16 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+const (
+	soonest = 5 * time.Second // after a failure, until the next try
+	latest  = time.Minute     // likewise, after many
+)
+
 // external is any number of Alertmanagers elsewhere. Each is told everything: they
 // agree among themselves who notifies.
 type external struct {
-	all []*remote
+	journal *Journal
+	all     []*remote
 }
 
 func openExternal(o Options, outcomes *prometheus.CounterVec) (*external, error) {
@@ -29,7 +35,7 @@ func openExternal(o Options, outcomes *prometheus.CounterVec) (*external, error)
 	if o.Dial != nil {
 		transport.DialContext = o.Dial
 	}
-	e := &external{}
+	e := &external{journal: o.Journal}
 	for _, text := range o.External {
 		base, err := url.Parse(text)
 		if err != nil {
@@ -40,16 +46,18 @@ func openExternal(o Options, outcomes *prometheus.CounterVec) (*external, error)
 		}
 		e.all = append(e.all, &remote{
 			base: base, client: &http.Client{Transport: transport, Timeout: 10 * time.Second},
-			log: o.Log.With("alertmanager", base.Host), outcomes: outcomes,
+			log: o.Log.With("alertmanager", base.Host), outcomes: outcomes, journal: o.Journal,
 			untold: map[model.Fingerprint]*model.Alert{}, news: make(chan struct{}, 1),
 		})
 	}
 	return e, nil
 }
 
-func (e *external) accept(_ context.Context, alerts []*model.Alert) {
+func (e *external) accept(_ context.Context, active, over []*model.Alert) {
 	for _, r := range e.all {
-		r.accept(alerts)
+		e.journal.settle(r.name(), active)
+		e.journal.owe(r.name(), over)
+		r.accept(slices.Concat(active, over))
 	}
 }
 
@@ -69,11 +77,25 @@ func (e *external) handler() http.Handler {
 func (e *external) run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, r := range e.all {
+		r.accept(e.journal.owed(r.name()))
 		all.Go(func() { r.run(ctx) })
 	}
-	all.Wait()
-	return nil
+	defer all.Wait()
+	tend := time.NewTicker(tendEvery)
+	defer tend.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tend.C:
+			e.journal.tend(func() (silences, told []byte, err error) { return nil, nil, errNotOurs })
+		}
+	}
 }
+
+// errNotOurs says that silences and the log are the external Alertmanager's: what the
+// journal has of ours stays there for the day on which they are ours again.
+var errNotOurs = errors.New("an external Alertmanager notifies")
 
 // remote is one Alertmanager elsewhere, and what it was not told yet.
 type remote struct {
@@ -81,12 +103,17 @@ type remote struct {
 	client   *http.Client
 	log      *slog.Logger
 	outcomes *prometheus.CounterVec
+	journal  *Journal
 	news     chan struct{} // holds one token while there may be something untold
 
 	mu     sync.Mutex
 	untold map[model.Fingerprint]*model.Alert // the newest state of each alert
 }
 
+// name is what the journal calls it; it holds no secret.
+func (r *remote) name() string { return r.base.Host + r.base.Path }
+
+// accept takes the newest state of alerts. It is told at the next turn.
 func (r *remote) accept(alerts []*model.Alert) {
 	r.mu.Lock()
 	for _, a := range alerts {
@@ -99,26 +126,33 @@ func (r *remote) accept(alerts []*model.Alert) {
 	}
 }
 
-// run tells what is untold whenever there is news. What could not be told waits
-// for the next news, which come with each look while anything is active.
+// run tells what is untold whenever there is news, and again after a failure.
 func (r *remote) run(ctx context.Context) {
-	reachable := true
+	pause := time.Duration(0) // while it does not take what we say
+	again := time.NewTimer(latest)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.news:
+		case <-again.C:
 		}
 		err := r.tell(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && reachable:
+		case err == nil:
+			if pause > 0 {
+				r.log.Info("alerts are delivered again")
+			}
+			pause = 0
+			continue
+		case pause == 0:
 			r.log.Warn("alerts are not delivered", "err", err)
-		case err == nil && !reachable:
-			r.log.Info("alerts are delivered again")
 		}
-		reachable = err == nil
+		pause = min(max(soonest, 2*pause), latest)
+		again.Reset(pause)
 	}
 }
 
@@ -131,7 +165,9 @@ func (r *remote) tell(ctx context.Context) error {
 	r.outcomes.WithLabelValues(r.base.Host, outcome(again, err)).Inc()
 	if again {
 		r.putBack(batch)
+		return err
 	}
+	r.journal.settle(r.name(), slices.DeleteFunc(batch, func(a *model.Alert) bool { return !a.Resolved() }))
 	return err
 }
 

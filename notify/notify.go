@@ -42,8 +42,9 @@ func (c Config) Validate() error {
 // Options is a [Config] and what it takes to follow it.
 type Options struct {
 	Config
-	Dir         string // where silences and the log of notifications are kept; empty: nowhere
-	ExternalURL string // how people reach our pages: links in notifications lead there
+	Journal     *Journal // keeps what must outlive a reload or a crash; nil: one of its own
+	Dir         string   // where its own journal is kept; empty: nowhere. It is read when Run begins
+	ExternalURL string   // how people reach our pages: links in notifications lead there
 	// Dial opens connections to receivers and external Alertmanagers; nil: the network.
 	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	Log        *slog.Logger          // nil: no lines
@@ -56,9 +57,17 @@ type Options struct {
 // Alertmanager should let go one day.
 const hold = time.Hour
 
+// The watchdog always fires. Whoever receives it notices when it stops, so it may not
+// outlive us: it ends when nothing was heard for watchdogHold, or for three of the
+// pauses between what is heard.
+const (
+	watchdog     = "TidemarkWatchdog"
+	watchdogHold = 2 * time.Minute
+)
+
 // destination is where alerts go: the Alertmanager in this process or external ones.
 type destination interface {
-	accept(ctx context.Context, alerts []*model.Alert)
+	accept(ctx context.Context, active, over []*model.Alert)
 	handler() http.Handler
 	run(ctx context.Context) error
 }
@@ -67,6 +76,9 @@ type destination interface {
 type Notifier struct {
 	to   destination
 	link string
+	last time.Time // of Send
+	own  *Journal  // nil: somebody else opens and closes it
+	dir  string
 }
 
 // Open reads the configuration and everything that it names, and starts nothing.
@@ -74,11 +86,18 @@ func Open(o Options) (*Notifier, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	n := &Notifier{link: strings.TrimSuffix(o.ExternalURL, "/") + "/alerts", dir: o.Dir}
+	if o.Journal == nil {
+		own, err := OpenJournal("", o.Log)
+		if err != nil {
+			return nil, err
+		}
+		o.Journal, n.own = own, own
+	}
 	outcomes, err := register(o.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	n := &Notifier{link: strings.TrimSuffix(o.ExternalURL, "/") + "/alerts"}
 	switch {
 	case o.Alertmanager != "" && len(o.External) > 0:
 		return nil, errors.New("notify: both alertmanager and external are set; with external Alertmanagers theirs is the file that counts, so take alertmanager out")
@@ -94,27 +113,39 @@ func Open(o Options) (*Notifier, error) {
 }
 
 // Send tells the present state of alerts: of all that are active, each time, and
-// of those that have ended. Pending ones are nobody's business yet. It returns at
-// once, except that it waits for Run to have begun.
+// of those that have ended. Pending ones are nobody's business yet. It returns once
+// the ends are on the disk, after it has waited for Run to have begun. One caller at
+// a time may use it.
 func (n *Notifier) Send(ctx context.Context, alerts []tidemark.Alert) {
 	now := time.Now()
-	var due []*model.Alert
+	var active, over []*model.Alert
 	for _, a := range alerts {
 		if a.State == tidemark.AlertPending || a.FiredAt.IsZero() {
 			continue
 		}
-		ends := now.Add(hold)
-		if a.State == tidemark.AlertResolved {
-			ends = a.ResolvedAt
-		}
-		due = append(due, &model.Alert{
+		one := &model.Alert{
 			Labels: labels(a.Labels), Annotations: labels(a.Annotations),
-			StartsAt: a.FiredAt, EndsAt: ends, GeneratorURL: n.link,
-		})
+			StartsAt: a.FiredAt, EndsAt: now.Add(n.hold(a.Name, now)), GeneratorURL: n.link,
+		}
+		if a.State == tidemark.AlertResolved {
+			one.EndsAt = a.ResolvedAt
+			over = append(over, one)
+		} else {
+			active = append(active, one)
+		}
 	}
-	if len(due) > 0 {
-		n.to.accept(ctx, due)
+	n.last = now
+	n.to.accept(ctx, active, over)
+}
+
+func (n *Notifier) hold(alert string, now time.Time) time.Duration {
+	switch {
+	case alert != watchdog:
+		return hold
+	case n.last.IsZero():
+		return watchdogHold
 	}
+	return max(watchdogHold, 3*now.Sub(n.last))
 }
 
 // Handler serves Alertmanager's API below /api/v2: the embedded one's, or the first
@@ -122,7 +153,15 @@ func (n *Notifier) Send(ctx context.Context, alerts []tidemark.Alert) {
 func (n *Notifier) Handler() http.Handler { return n.to.handler() }
 
 // Run notifies until ctx ends, and keeps what must outlive it. It can run once.
-func (n *Notifier) Run(ctx context.Context) error { return n.to.run(ctx) }
+func (n *Notifier) Run(ctx context.Context) error {
+	if n.own != nil {
+		if err := n.own.open(n.dir); err != nil {
+			return err
+		}
+		defer n.own.Close()
+	}
+	return n.to.run(ctx)
+}
 
 func labels(from map[string]string) model.LabelSet {
 	set := make(model.LabelSet, len(from))

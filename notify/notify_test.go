@@ -80,7 +80,8 @@ func TestAnAlertDoesNotEndBecauseNothingIsHeardOfIt(t *testing.T) {
 
 func TestARestartTellsNobodyAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		o := notify.Options{Config: notify.Config{Alertmanager: file(t, team)}, Dir: t.TempDir()}
+		o := notify.Options{Config: notify.Config{Alertmanager: file(t, team)}}
+		w.dir = t.TempDir()
 		alert := firing("LagHigh", "billing", "warning")
 		for range 3 {
 			n, stop := w.run(o)
@@ -96,7 +97,8 @@ func TestARestartTellsNobodyAgain(t *testing.T) {
 
 func TestASilenceSilencesAlsoAfterARestart(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		o := notify.Options{Config: notify.Config{Alertmanager: file(t, team)}, Dir: t.TempDir()}
+		o := notify.Options{Config: notify.Config{Alertmanager: file(t, team)}}
+		w.dir = t.TempDir()
 		n, stop := w.run(o)
 		w.call(n, http.MethodPost, "/api/v2/silences", fmt.Sprintf(
 			`{"matchers": [{"name": "consumergroup", "value": "billing", "isRegex": false}],

@@ -3,11 +3,13 @@ package rules_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -71,6 +73,9 @@ func (b *bed) open() {
 		b.Fatal(err)
 	}
 	b.db, b.options.Storage, b.known = db, db, map[tidemark.Series]bool{}
+	if b.options.Journal, err = rules.OpenJournal(filepath.Join(b.dir, "alerts"), slog.New(slog.DiscardHandler)); err != nil {
+		b.Fatal(err)
+	}
 	if b.engine, err = rules.Open(b.options); err != nil {
 		b.Fatal(err)
 	}

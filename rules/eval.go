@@ -9,9 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/rules"
-	"github.com/prometheus/prometheus/storage"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -20,122 +18,74 @@ import (
 const dataMissing = "data_missing_since"
 
 // Eval evaluates the groups that are due at a moment and returns all alerts that
-// are pending, firing, or were resolved at this moment, by name and labels.
+// are pending, firing, or were resolved at this moment, by name and labels. What it
+// returns outlives a crash, and what was resolved is returned again if one comes
+// before the next Eval.
 //
 // The samples of the view must be in the store already. The view says which groups
 // were not seen well enough to resolve anything about them. A rule that cannot be
 // evaluated keeps its alerts; Prometheus' API shows its error.
 func (e *Engine) Eval(ctx context.Context, at time.Time, v *tidemark.View) ([]tidemark.Alert, error) {
 	e.guard.view = v
+	state := map[string]kept{}
 	if e.guard.began.IsZero() {
 		e.guard.began = v.At
+		state = e.resume(ctx, at)
 	}
 	e.report(v)
 	for _, g := range e.groups {
-		switch {
-		case g.last.IsZero():
-			if err := e.resume(ctx, g, at); err != nil {
-				return nil, err
-			}
-		case !g.due(at):
-			continue
-		default:
+		if g.due(at) {
 			rules.DefaultEvalIterationFunc(ctx, g.Group, at)
+			g.last = at
 		}
-		g.last = at
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("evaluate rules: %w", err)
 	}
-	return e.alerts(at), nil
+	e.collect(at, state)
+	e.options.Journal.keep(at, state)
+	return e.alerts(state), nil
 }
 
 // due says whether the group's interval is over. Looks do not come to the
 // millisecond, so a tenth early is in time: with 15s, 13.5s is.
 func (g *group) due(at time.Time) bool {
-	return at.Sub(g.last) >= g.Interval()-g.Interval()/10
+	return g.last.IsZero() || at.Sub(g.last) >= g.Interval()-g.Interval()/10
 }
 
-// resume evaluates a group for the first time. Alerts of before a restart go on
-// where they were: first evaluation, then their beginning is restored, then they
-// are evaluated again, so that what fired before fires at once and not a round later.
-func (e *Engine) resume(ctx context.Context, g *group, at time.Time) error {
-	for _, r := range g.AlertingRules() {
-		if err := e.remember(ctx, r, at); err != nil {
-			return fmt.Errorf("restore alert %s: %w", r.Name(), err)
-		}
-	}
-	rules.DefaultEvalIterationFunc(ctx, g.Group, at)
-	g.RestoreForState(at)
-	rules.DefaultEvalIterationFunc(ctx, g.Group, at)
-	return nil
-}
-
-// remember gives the guard the elements for which a rule had alerts before a
-// restart, so that these do not resolve just because we were away.
-func (e *Engine) remember(ctx context.Context, r *rules.AlertingRule, at time.Time) error {
-	from := at.Add(-faster(outageTolerance, e.options.Speed))
-	q, err := e.options.Storage.Querier(from.UnixMilli(), at.UnixMilli())
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	set, err := r.QueryForStateSeries(ctx, q)
-	if err != nil {
-		return err
-	}
-	held := map[uint64]*asked{}
-	for set.Next() {
-		if err := e.recall(ctx, r, set.At(), held); err != nil {
-			return err
-		}
-	}
-	e.guard.held[ruleKey(r.Name(), r.Query().String())] = held
-	return set.Err()
-}
-
-// recall finds the element behind one alert: in the result when the alert was last
-// written, or, if its data was missing already then, when it began.
-func (e *Engine) recall(ctx context.Context, r *rules.AlertingRule, alert storage.Series, held map[uint64]*asked) error {
-	var last int64
-	var began float64 // in seconds
-	it := alert.Iterator(nil)
-	for it.Next() != 0 {
-		last, began = it.At()
-	}
-	if it.Err() != nil || value.IsStaleNaN(began) { // it was resolved
-		return it.Err()
-	}
-	for _, moment := range []time.Time{time.UnixMilli(last), time.Unix(int64(began)+1, 0)} {
-		result, err := e.guard.query(ctx, r.Query().String(), moment)
-		if err != nil {
-			return err
-		}
-		for _, s := range result {
-			if common(r, s.Metric) == common(r, alert.Labels()) {
-				held[s.Metric.Hash()] = &asked{Sample: s, doubtful: true}
-				return nil
-			}
-		}
-	}
-	return nil
-}
-
-// alerts translates Prometheus' alerts into ours.
-func (e *Engine) alerts(at time.Time) []tidemark.Alert {
-	var all []tidemark.Alert
+// collect adds all alerts to the state that are active or were resolved at a moment.
+func (e *Engine) collect(at time.Time, state map[string]kept) {
 	for _, r := range e.alertingRules() {
-		missing := e.guard.missing(r)
+		query, asked := r.Query().String(), e.guard.asked(r)
 		r.ForEachActiveAlert(func(a *rules.Alert) {
 			if a.State == rules.StateInactive && !a.ResolvedAt.Equal(at) {
 				return // resolved earlier; Prometheus keeps it for a while
 			}
-			since := missing[common(r, a.Labels)]
-			if !since.IsZero() { // also for those who ask Prometheus' API
-				a.Annotations = labels.NewBuilder(a.Annotations).Set(dataMissing, since.UTC().Format(time.RFC3339)).Labels()
+			k := kept{
+				Rule: r.Name(), Query: query, Own: r.Labels().Map(), State: stateOf(a.State),
+				Labels: a.Labels.Map(), Value: number(a.Value), Active: a.ActiveAt, Fired: a.FiredAt,
+				Resolved: a.ResolvedAt, KeepsFiring: a.KeepFiringSince,
 			}
-			all = append(all, e.translate(a, since))
+			key := fmt.Sprintf("%016x%016x", labels.FromStrings("query", query).Hash(), a.Labels.Hash())
+			if of, found := asked[common(r, a.Labels)]; found {
+				k.Element, k.Missing, k.Doubtful = of.Metric.Map(), of.missing, of.doubtful
+			} else { // its condition no longer holds
+				k.Element = e.options.Journal.alerts[key].Element
+			}
+			if !k.Missing.IsZero() { // also for those who ask Prometheus' API
+				a.Annotations = labels.NewBuilder(a.Annotations).Set(dataMissing, k.Missing.UTC().Format(time.RFC3339)).Labels()
+			}
+			k.Annotations = a.Annotations.Map()
+			state[key] = k
 		})
+	}
+}
+
+// alerts puts the state into our words.
+func (e *Engine) alerts(state map[string]kept) []tidemark.Alert {
+	all := make([]tidemark.Alert, 0, len(state))
+	for _, k := range state {
+		all = append(all, e.translate(k))
 	}
 	slices.SortFunc(all, func(a, b tidemark.Alert) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(fmt.Sprint(a.Labels), fmt.Sprint(b.Labels)))
@@ -143,11 +93,10 @@ func (e *Engine) alerts(at time.Time) []tidemark.Alert {
 	return all
 }
 
-func (e *Engine) translate(a *rules.Alert, missing time.Time) tidemark.Alert {
+func (e *Engine) translate(k kept) tidemark.Alert {
 	alert := tidemark.Alert{
-		Name: a.Labels.Get(labels.AlertName), State: stateOf(a.State),
-		Labels: a.Labels.Map(), Annotations: a.Annotations.Map(), Value: a.Value,
-		ActiveSince: a.ActiveAt, FiredAt: a.FiredAt, ResolvedAt: a.ResolvedAt, DataMissingSince: missing,
+		Name: k.Rule, State: k.State, Labels: k.Labels, Annotations: k.Annotations, Value: float64(k.Value),
+		ActiveSince: k.Active, FiredAt: k.Fired, ResolvedAt: k.Resolved, DataMissingSince: k.Missing,
 	}
 	for _, o := range e.owners {
 		if alert.Labels["owner"] == "" && o.cluster == alert.Labels["cluster"] && o.groups.MatchString(alert.Labels["consumergroup"]) {

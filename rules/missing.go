@@ -16,7 +16,8 @@ import (
 )
 
 // firstLooks is how long a cluster may be absent from the views before it counts
-// as no longer configured: each cluster is looked at once within seconds.
+// as no longer configured: each cluster is looked at once within seconds, and each
+// target is scraped once.
 const firstLooks = time.Minute
 
 // guard stands between rules and queries and sees to it that nothing resolves
@@ -39,6 +40,7 @@ type asked struct {
 	promql.Sample
 	missing  time.Time // since when it could not be seen; zero: it was there
 	doubtful bool      // the view doubted its group
+	resumed  bool      // from before a restart, and not seen since
 }
 
 // ask is the rules' query function.
@@ -66,7 +68,11 @@ func (g *guard) ask(ctx context.Context, query string, at time.Time) (promql.Vec
 		// What was doubtful is put back once more when it is no longer: a rate
 		// needs two samples, so the first good look may not give it a value yet.
 		wasDoubtful := was.doubtful
-		was.doubtful = g.about[query] && g.doubts(was.Metric)
+		if g.about[query] {
+			was.doubtful = g.doubts(was.Metric)
+		} else { // what is scraped takes some time to be there again
+			was.doubtful = was.resumed && at.Sub(g.began) < firstLooks
+		}
 		if !was.doubtful && !wasDoubtful {
 			continue
 		}
@@ -85,16 +91,14 @@ func (a *asked) miss(at time.Time) {
 	}
 }
 
-// missing returns since when the elements of a rule could not be seen, by the
-// hash of the labels that element and alert have in common.
-func (g *guard) missing(r *rules.AlertingRule) map[uint64]time.Time {
-	since := map[uint64]time.Time{}
+// asked returns the elements of a rule's last result by the hash of the labels that
+// element and alert have in common.
+func (g *guard) asked(r *rules.AlertingRule) map[uint64]*asked {
+	all := map[uint64]*asked{}
 	for _, a := range g.held[ruleKey(r.Name(), r.Query().String())] {
-		if !a.missing.IsZero() {
-			since[common(r, a.Metric)] = a.missing
-		}
+		all[common(r, a.Metric)] = a
 	}
-	return since
+	return all
 }
 
 func ruleKey(name, query string) string { return name + "\x00" + query }

@@ -55,6 +55,8 @@ type Options struct {
 	Storage     storage.Storage
 	ExternalURL string // how people reach our pages: the beginning of links in annotations
 	Version     string
+	// Journal keeps alerts over reloads and crashes; nil: they are this engine's own.
+	Journal *Journal
 	// Speed divides every duration in rules and scrape intervals: with 30 an alert
 	// that has to hold for 5 minutes fires after 10 seconds. 0 is 1.
 	Speed float64
@@ -64,11 +66,10 @@ type Options struct {
 
 // How Prometheus is set up inside.
 const (
-	lookback        = 5 * time.Minute  // Prometheus' default: how long a series without a new sample still counts
-	queryTimeout    = 2 * time.Minute  // Prometheus' default
-	maxSamples      = 50_000_000       // Prometheus' default: what one query may hold in memory
-	outageTolerance = time.Hour        // an alert of before a restart is remembered this long
-	forGracePeriod  = 15 * time.Second // with Prometheus' 10 minutes, a shorter `for` begins anew after each restart
+	lookback        = 5 * time.Minute // Prometheus' default: how long a series without a new sample still counts
+	queryTimeout    = 2 * time.Minute // Prometheus' default
+	maxSamples      = 50_000_000      // Prometheus' default: what one query may hold in memory
+	outageTolerance = time.Hour       // what was pending longer ago than this begins anew
 )
 
 // Engine evaluates rules. Its method Eval has one caller at a time; the handler
@@ -130,6 +131,12 @@ func Open(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if o.Journal == nil {
+		var err error
+		if o.Journal, err = OpenJournal("", o.Log); err != nil {
+			return nil, err
+		}
+	}
 	external, err := url.Parse(o.ExternalURL)
 	if err != nil {
 		return nil, fmt.Errorf("read external url: %w", err)
@@ -172,7 +179,6 @@ func (e *Engine) load() error {
 	manager := rules.NewManager(&rules.ManagerOptions{
 		ExternalURL: e.external, QueryFunc: e.guard.ask, NotifyFunc: func(context.Context, string, ...*rules.Alert) {},
 		AppendableV2: e.options.Storage, Queryable: e.options.Storage, Logger: e.options.Log, Registerer: e.registry, Parser: e.parser,
-		OutageTolerance: faster(outageTolerance, e.options.Speed), ForGracePeriod: faster(forGracePeriod, e.options.Speed),
 		GroupLoader: l,
 	})
 	loaded, errs := manager.LoadGroups(faster(e.options.Interval, e.options.Speed), labels.EmptyLabels(), e.options.ExternalURL, nil, false, files...)
