@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aetherlink/tidemark/capacity"
 	"github.com/aetherlink/tidemark/policy"
 )
 
@@ -44,19 +45,22 @@ func Entrants() []Entrant {
 		entrant("KEDA 10,000", func() policy.Policy { return &policy.KEDA{Threshold: 10_000} }),
 		entrant("KEDA 10,000, even", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Even: true} }),
 		entrant("KEDA 10,000, 30 min", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Window: 30 * time.Minute} }),
-		entrant("rate 70 %, μ given", func() policy.Policy { return &policy.Rate{PerReplica: PerReplica, Window: 15 * time.Minute} }),
+		{Name: "rate 70 %, μ given", New: func(s *Scenario) policy.Policy {
+			return &policy.Rate{PerReplica: s.PerReplica, Window: 15 * time.Minute}
+		}},
 		entrant("HPA 70 %", func() policy.Policy { return &policy.HPA{} }),
 		entrant("HPA 50 %, 30 min", func() policy.Policy { return &policy.HPA{Target: 0.5, Window: 30 * time.Minute} }),
 		entrant("Flink-like", func() policy.Policy { return &policy.Flink{} }),
 		entrant("Flink-like, quick", func() policy.Policy { f := quick; return &f }),
 		entrant("Flink-like, lean", func() policy.Policy { f := lean; return &f }),
 		entrant("DS2-like ×1.2", func() policy.Policy { return &policy.DS2{} }),
-		{Name: "tidemark", Estimates: true, New: func(*Scenario) policy.Policy {
-			return policy.New(policy.Options{TimeLag: tooLate * time.Second})
-		}},
+		{Name: "tidemark", Estimates: true, New: ours},
+		{Name: "tidemark, load-aware", Estimates: true, Assignor: capacity.AssignLoadAware, New: ours},
 		{Name: "clairvoyant", New: newClairvoyant},
 	}
 }
+
+func ours(*Scenario) policy.Policy { return policy.New(policy.Options{TimeLag: tooLate * time.Second}) }
 
 // Compare lets every entrant run every scenario.
 func Compare(entrants []Entrant, scenarios []*Scenario) []Result {

@@ -80,8 +80,9 @@ func (l *looker) snapshot() *tidemark.Snapshot {
 		l.rows, l.logs = make([]tidemark.Partition, 0, w.Partitions), make([]tidemark.Log, 0, w.Partitions)
 	}
 	l.rows, l.logs = l.rows[:0], l.logs[:0]
+	now := w.logs.at(w.now)
 	for i := range w.partitions {
-		end := w.logs.end(i, w.now)
+		end := now.end(w.logs, i, w.now)
 		row := tidemark.Partition{
 			Group: "group", Topic: "topic", ID: int32(i), LogEnd: int64(end) + w.markers, Committed: int64(min(w.committed(i), end)),
 		}
