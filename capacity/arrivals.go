@@ -118,6 +118,11 @@ func (a *arrivals) observe(l *tidemark.Log, w windows) {
 	}
 	dropped := a.add(at, w.spacing(), w)
 	keep(&a.ends, dropped, a.n, l.End)
+	a.work(w)
+}
+
+// work makes rates of what is remembered.
+func (a *arrivals) work(w windows) {
 	c := course{at: a.at, value: a.ends, n: a.n}
 	a.in = influx{short: sumOf(c.rate(w.short)), long: sumOf(c.rate(w.long)), latest: c.latest()}
 }

@@ -72,7 +72,7 @@ func (l *look) stuck(e *tidemark.Estimate) (found []tidemark.Diagnosis) {
 // sick replica reads is not what a replica can.
 func (l *look) sick(state tidemark.State) (found []tidemark.Diagnosis) {
 	members := len(l.seen.Members)
-	if !behind(state) || l.seen.Rebalancing() {
+	if !behind(state) || l.seen.Rebalancing() && !cooperative(l.seen) {
 		return nil
 	}
 	for i := range l.crew.tides[:members] {

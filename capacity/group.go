@@ -43,7 +43,10 @@ func (m *Model) observeGroup(s *tidemark.Snapshot, seen *tidemark.Group) tidemar
 	g.match(rows)
 	m.crew.assign(seen.Members, g)
 	if roster := m.crew.roster(); roster != g.roster {
-		g.roster, g.service.streaks = roster, nil
+		g.roster = roster
+		if !cooperative(seen) {
+			g.service.streaks = nil
+		}
 	}
 	if at := seen.At.UnixNano(); !seen.Reason.Blinds() && at > g.newest() {
 		g.observe(seen, rows, &m.crew, m.windows)
@@ -111,7 +114,7 @@ func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *cr
 	}
 	t.dropped = g.add(at, max(w.spacing(), g.period()), w)
 	g.empty = empty
-	t.blocked = seen.Rebalancing() || empty && !g.alone(w)
+	t.blocked = seen.Rebalancing() && !cooperative(seen) || empty && !g.alone(w)
 	for i := range rows {
 		c := &g.partitions[i]
 		// The strip has moved on already, the commits follow in observe.
@@ -119,6 +122,12 @@ func (g *group) observe(seen *tidemark.Group, rows []tidemark.Partition, who *cr
 			who.of(i).moved = true
 		}
 	}
+}
+
+// cooperative says that in a rebalance of the group only those pause whose partitions
+// change hands: who keeps theirs reads on, and what they do counts.
+func cooperative(g *tidemark.Group) bool {
+	return g.Type == "consumer" || g.Type == "streams" || g.Assignor == AssignCooperative || g.Assignor == AssignLoadAware
 }
 
 // advances says whether any commit moved since the newest moment.

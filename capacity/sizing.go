@@ -9,7 +9,7 @@ import (
 
 // learn takes the rates of consumers that had work all along for their capacity.
 func (l *look) learn() {
-	if l.seen.Rebalancing() {
+	if l.seen.Rebalancing() && !cooperative(l.seen) {
 		l.group.service.streaks = nil
 		return
 	}

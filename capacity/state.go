@@ -134,7 +134,8 @@ func (l *look) overdue(c *commits) bool {
 	if c.period == 0 {
 		patience = l.windows.long
 	}
-	return len(l.seen.Members) > 0 && !l.seen.Rebalancing() && c.silent(l.group.newest()) >= patience
+	pausing := l.seen.Rebalancing() && !cooperative(l.seen)
+	return len(l.seen.Members) > 0 && !pausing && c.silent(l.group.newest()) >= patience
 }
 
 func (l *look) owned(i int) bool { return int(l.crew.owners[i]) < len(l.seen.Members) }
