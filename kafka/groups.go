@@ -174,19 +174,19 @@ func (l *look) readCommits(ctx context.Context, b *broker, groups []*group) {
 			one.Group, one.Topics = g.told, nil
 			req.Groups = append(req.Groups, one)
 		}
-		resp, err := l.ask(ctx, b, req)
+		resp, err := l.ask(ctx, b, commitsRequest{req})
 		if err != nil {
 			return
 		}
-		told := resp.(*kmsg.OffsetFetchResponse)
+		told := resp.(*commitsAnswer)
 		if told.Version < 8 {
-			l.hearCommits(batch[0], oneGroup(told))
+			l.hearOld(batch[0], &told.OffsetFetchResponse)
 			l.readCommitsOneByOne(ctx, b, groups[1:])
 			return
 		}
-		for i := range told.Groups {
-			if g := find(batch, told.Groups[i].Group); g != nil {
-				l.hearCommits(g, &told.Groups[i])
+		for i := range told.told {
+			if g := named(batch, i, told.told[i].name); g != nil {
+				l.hearCommits(g, &told.told[i])
 			}
 		}
 		groups = groups[len(batch):]
@@ -208,7 +208,7 @@ func (l *look) readCommitsOneByOne(ctx context.Context, b *broker, groups []*gro
 			req.Group, req.Topics = g.told, nil
 			resp, err := l.ask(ctx, b, req)
 			if err == nil {
-				l.hearCommits(g, oneGroup(resp.(*kmsg.OffsetFetchResponse)))
+				l.hearOld(g, resp.(*kmsg.OffsetFetchResponse))
 			}
 			return err
 		})
@@ -232,35 +232,66 @@ func batchSize(groups []*group) int {
 	return n
 }
 
-// oneGroup gives an answer of a version before 8 the later shape.
-func oneGroup(told *kmsg.OffsetFetchResponse) *kmsg.OffsetFetchResponseGroup {
-	out := &kmsg.OffsetFetchResponseGroup{ErrorCode: told.ErrorCode}
-	for _, t := range told.Topics {
-		to := kmsg.OffsetFetchResponseGroupTopic{Topic: t.Topic}
-		for _, p := range t.Partitions {
-			to.Partitions = append(to.Partitions, kmsg.OffsetFetchResponseGroupTopicPartition(p))
-		}
-		out.Topics = append(out.Topics, to)
+// named finds the group that an answer is about: the one at the same place in the
+// question, as a rule.
+func named(groups []*group, i int, told []byte) *group {
+	if i < len(groups) && groups[i].told == string(told) {
+		return groups[i]
 	}
-	return out
+	return find(groups, string(told))
 }
 
 // hearCommits takes up a coordinator's answer about one group. On an error the
 // commits stay as last seen, and the group says why.
-func (l *look) hearCommits(g *group, told *kmsg.OffsetFetchResponseGroup) {
+func (l *look) hearCommits(g *group, told *groupCommits) {
+	before := g.At
+	if !l.heard(g, told.code) {
+		return
+	}
+	for name, commits := range told.each() {
+		if r := l.readingOf(g, name); r != nil {
+			r.hear(commits.each(), commits.n)
+		}
+	}
+	l.settle(g, before)
+}
+
+// readingOf returns what a group reads of a topic, if we look at that topic.
+func (l *look) readingOf(g *group, told []byte) *reading {
+	if t := l.cluster.topics[string(told)]; t != nil { // as good as always, and then without a copy
+		return g.reading(t.name)
+	}
+	if name := nameOf(string(told)); l.choose.topics.chooses(name) {
+		return g.reading(name)
+	}
+	return nil
+}
+
+// hearOld is [look.hearCommits] for the answer of an old broker.
+func (l *look) hearOld(g *group, told *kmsg.OffsetFetchResponse) {
 	before := g.At
 	if !l.heard(g, told.ErrorCode) {
 		return
 	}
 	for i := range told.Topics {
 		t := &told.Topics[i]
-		name := nameOf(t.Topic)
-		if !l.choose.topics.chooses(name) {
-			continue
+		if r := l.readingOf(g, []byte(t.Topic)); r != nil {
+			r.hear(func(yield func(commit) bool) {
+				for _, p := range t.Partitions {
+					if !yield(commit{p.Offset, p.Partition, p.LeaderEpoch, p.ErrorCode}) {
+						return
+					}
+				}
+			}, len(t.Partitions))
 		}
-		g.reading(name).hear(t.Partitions)
 	}
-	g.moves(before)
+	l.settle(g, before)
+}
+
+// settle ends the taking up of a group's positions: of those that it had before,
+// some are gone.
+func (l *look) settle(g *group, heard time.Time) {
+	g.moves(heard)
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
 }
 

@@ -22,5 +22,7 @@ func nameOf(told string) string {
 	}
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(told))
-	return fmt.Sprintf("%s~%016x", strings.ToValidUTF8(told[:min(len(told), longest)], "\ufffd"), hash.Sum64())
+	const room = longest - len("~0123456789abcdef")
+	text := strings.ToValidUTF8(told[:min(len(told), room)], "\ufffd")
+	return fmt.Sprintf("%s~%016x", strings.ToValidUTF8(text[:min(len(text), room)], ""), hash.Sum64())
 }

@@ -1,10 +1,11 @@
 package kafka
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/aetherlink/tidemark"
 )
@@ -35,30 +36,29 @@ func (r *reading) partition(id int32) (ok bool) {
 	return true
 }
 
-// hear takes up what a coordinator told of one topic.
-func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
+// hear takes up what a coordinator told of one topic: n commits.
+func (r *reading) hear(told iter.Seq[commit], n int) {
 	r.reason = tidemark.Fine
-	if r.knows(told) {
+	if r.knows(told, n) {
 		r.committed = true
 		return
 	}
-	before := append([]int64(nil), r.offsets...)
+	before := slices.Clone(r.offsets)
 	r.clear()
-	for i := range told {
-		p := &told[i]
-		if p.ErrorCode != 0 {
-			r.committed, r.reason = true, reasonOf(kerr.ErrorForCode(p.ErrorCode))
-			if r.partition(p.Partition) {
-				r.offsets[p.Partition] = tidemark.Unseen
+	for c := range told {
+		if c.code != 0 {
+			r.committed, r.reason = true, reasonOf(kerr.ErrorForCode(c.code))
+			if r.partition(c.partition) {
+				r.offsets[c.partition] = tidemark.Unseen
 			}
 			continue
 		}
-		if p.Offset < 0 || !r.partition(p.Partition) {
+		if c.offset < 0 || !r.partition(c.partition) {
 			continue
 		}
 		r.committed = true
-		r.offsets[p.Partition], r.epochs[p.Partition] = p.Offset, p.LeaderEpoch
-		if int(p.Partition) >= len(before) || before[p.Partition] != p.Offset {
+		r.offsets[c.partition], r.epochs[c.partition] = c.offset, c.epoch
+		if int(c.partition) >= len(before) || before[c.partition] != c.offset {
 			r.moved = time.Now()
 		}
 	}
@@ -66,20 +66,19 @@ func (r *reading) hear(told []kmsg.OffsetFetchResponseGroupTopicPartition) {
 
 // knows says whether all that was told is as before. Most groups of a large
 // cluster commit rarely, and of those nothing needs to be taken up.
-func (r *reading) knows(told []kmsg.OffsetFetchResponseGroupTopicPartition) bool {
+func (r *reading) knows(told iter.Seq[commit], n int) bool {
 	had := 0
 	for _, o := range r.offsets {
 		if o != tidemark.Uncommitted {
 			had++
 		}
 	}
-	if len(told) == 0 || len(told) != had {
+	if n == 0 || n != had {
 		return false
 	}
-	for i := range told {
-		p := &told[i]
-		if p.ErrorCode != 0 || p.Partition < 0 || int(p.Partition) >= len(r.offsets) ||
-			r.offsets[p.Partition] != p.Offset || r.epochs[p.Partition] != p.LeaderEpoch {
+	for c := range told {
+		if c.code != 0 || c.partition < 0 || int(c.partition) >= len(r.offsets) ||
+			r.offsets[c.partition] != c.offset || r.epochs[c.partition] != c.epoch {
 			return false
 		}
 	}

@@ -45,22 +45,22 @@ func (l *look) hearShares(g *group, told *kmsg.DescribeShareGroupOffsetsResponse
 		return
 	}
 	for i := range told.Topics {
-		name := nameOf(told.Topics[i].Topic)
-		if l.choose.topics.chooses(name) {
-			g.reading(name).hearShare(told.Topics[i].Partitions)
+		if r := l.readingOf(g, []byte(told.Topics[i].Topic)); r != nil {
+			r.hearShare(told.Topics[i].Partitions)
 		}
 	}
-	g.moves(before)
-	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
+	l.settle(g, before)
 }
 
 func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTopicPartition) {
-	offsets := make([]kmsg.OffsetFetchResponseGroupTopicPartition, len(told))
 	r.left = r.left[:0]
-	for i, p := range told {
-		offsets[i] = kmsg.OffsetFetchResponseGroupTopicPartition{Partition: p.Partition, Offset: p.StartOffset, LeaderEpoch: -1, ErrorCode: p.ErrorCode}
-	}
-	r.hear(offsets)
+	r.hear(func(yield func(commit) bool) {
+		for _, p := range told {
+			if !yield(commit{offset: p.StartOffset, partition: p.Partition, epoch: -1, code: p.ErrorCode}) {
+				return
+			}
+		}
+	}, len(told))
 	for range r.offsets {
 		r.left = append(r.left, tidemark.Unseen)
 	}
