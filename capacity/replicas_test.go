@@ -13,16 +13,6 @@ import (
 // full plans with a replica's whole capacity, as the seed does.
 var full = tidemark.Target{Drain: 10 * time.Minute, Utilisation: 1}
 
-// Source: reference-deployment.md, Required capacity; contracts.md 8, golden numbers.
-func TestTenThousandRecordsInTenMinutesNeedSevenReplicasAndTwelveWithArrivals(t *testing.T) {
-	if got, want := capacity.Need(capacity.Demand{Backlog: 10_000}, 2.7, full), 7; got != want {
-		t.Errorf("without arrivals: %d, want %d", got, want)
-	}
-	if got, want := capacity.Need(capacity.Demand{Arrivals: 14.7, Backlog: 10_000}, 2.7, full), 12; got != want {
-		t.Errorf("with 14.7/s arriving: %d, want %d", got, want)
-	}
-}
-
 // Source: contracts.md 8: defaults ρ 0.7 and 10 minutes; 100,000 a day need 1.
 func TestNeedWithoutATargetPlansTenMinutesAndSeventyPercent(t *testing.T) {
 	if got, want := capacity.Need(capacity.Demand{Backlog: 10_000}, 2.7, tidemark.Target{}), 9; got != want {
@@ -33,31 +23,6 @@ func TestNeedWithoutATargetPlansTenMinutesAndSeventyPercent(t *testing.T) {
 	}
 	if got, want := capacity.Need(capacity.Demand{}, 2.7, tidemark.Target{}), 1; got != want {
 		t.Errorf("nothing to do: %d, want %d", got, want)
-	}
-}
-
-// Source: reference-deployment.md, Scale hint: the seed's four scenarios and no data.
-func TestScaleHintGivesTheSeedsScenarios(t *testing.T) {
-	for demand, want := range map[float64]int{0.01: 1, 5: 2, 15: 6, 8: 3} {
-		if got := capacity.ScaleHint(demand, 2.7); got != want {
-			t.Errorf("demand %g at 2.7/s: %d, want %d", demand, got, want)
-		}
-	}
-	if got, want := capacity.ScaleHint(0, 0), 1; got != want {
-		t.Errorf("no data yet: %d, want %d", got, want)
-	}
-}
-
-// Source: capacity.md 1.2 and contracts.md 8: 4.05/s = 350,000 a day, not 466,000.
-func TestTwoReplicasOnThreePartitionsAreOneAndAHalfTimesOne(t *testing.T) {
-	if got, want := capacity.Speedup(3, 2), 1.5; got != want {
-		t.Errorf("speedup = %g, want %g", got, want)
-	}
-	if got, want := 2.7*capacity.Speedup(3, 2)*86_400, 349_920.0; math.Abs(got-want) > 1e-6 {
-		t.Errorf("%.0f a day, want %.0f", got, want)
-	}
-	if got, want := capacity.Speedup(3, 12), 3.0; got != want {
-		t.Errorf("speedup of 12 replicas = %g, want %g", got, want)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 )
 
 // Save writes down what the model remembers: rates, what replicas can do, how true
-// its drain times were. It is some 30 bytes a partition of a group.
+// its drain times were. It is some 60 bytes a partition of a group.
 func (m *Model) Save(to io.Writer) error {
 	w := saved.NewWriter(to, savedKind, savedVersion)
 	saveTime(w, m.began)
