@@ -39,6 +39,9 @@ func (l *look) estimate() tidemark.Estimate {
 	markHot(partitions)
 	l.total.Complete = l.total.Complete && !l.seen.Reason.Blinds()
 	l.in, l.out = l.whole.in.short.rate(), l.consumption(l.windows.short)
+	if l.in.Known {
+		l.group.season.observe(l.group.newest(), l.in.PerSecond, l.windows)
+	}
 	state := l.state()
 	drain := l.drain(state)
 	sick := l.sick(state)

@@ -23,6 +23,7 @@ type group struct {
 	track      track
 	reach      reach
 	hot        heat
+	season     season
 }
 
 // span is the part of a group's partitions that belongs to one topic.

@@ -178,6 +178,7 @@ func (g *group) save(w *saved.Writer) {
 	g.drift.save(w)
 	g.track.save(w)
 	g.reach.save(w)
+	g.season.save(w)
 	w.Text(g.hot.now)
 	w.Text(g.hot.past)
 }
@@ -192,7 +193,7 @@ func loadGroup(r *saved.Reader) *group {
 		sp.to = len(g.partitions)
 		g.spans = append(g.spans, sp)
 	}
-	g.service, g.drift, g.track, g.reach = loadService(r), loadDrift(r), loadTrack(r), loadReach(r)
+	g.service, g.drift, g.track, g.reach, g.season = loadService(r), loadDrift(r), loadTrack(r), loadReach(r), loadSeason(r)
 	g.hot = heat{now: r.Text(2 * longestName), past: r.Text(2 * longestName)}
 	return g
 }

@@ -60,7 +60,8 @@ func (l *look) longest(state tidemark.State) tidemark.Drain {
 			continue
 		}
 		in, out := t.in.short.rate(), t.out(l.windows.short, l.windows)
-		d := Backlog{Records: float64(t.lag), Arrivals: d.widen(in), Capacity: d.widen(out)}.Drain()
+		b := Backlog{Records: float64(t.lag), Arrivals: d.widen(in), Capacity: d.widen(out)}
+		d := l.foreseen(b)
 		if !d.Known || d.P50 > longest.P50 {
 			d.Consumer, d.Topic, d.Partition = l.member(i), l.rows[t.deepest].Topic, l.rows[t.deepest].ID
 			longest = d
@@ -70,6 +71,18 @@ func (l *look) longest(state tidemark.State) tidemark.Drain {
 		}
 	}
 	return longest
+}
+
+// foreseen returns how long a backlog takes, with what is to arrive until then where
+// the time of day or of the week tells that better than the present.
+// Source: capacity.md 2.4, with a forecast.
+func (l *look) foreseen(b Backlog) tidemark.Drain {
+	d := b.Drain()
+	if !d.Known {
+		return d
+	}
+	b.Arrivals.PerSecond *= l.group.season.over(d.P50.Seconds(), l.windows)
+	return b.Drain()
 }
 
 // member returns the name of a member: its instance, else its id; of nobody: none.
@@ -95,7 +108,9 @@ func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Re
 	if !l.total.Complete || !service.Known || !arrivals.Known || !proven && !moves {
 		return r
 	}
-	d := Demand{Arrivals: max(arrivals.PerSecond, l.whole.in.long.perSecond), Backlog: float64(l.total.Records)}
+	// A forecast may add replicas and never takes any. Source: capacity.md 2.2.
+	expected := arrivals.PerSecond * max(1, l.group.season.after(horizon))
+	d := Demand{Arrivals: max(expected, l.whole.in.long.perSecond), Backlog: float64(l.total.Records)}
 	if l.whole.stuck < l.whole.partitions {
 		d.Arrivals -= max(l.frozen.in.short.perSecond, l.frozen.in.long.perSecond)
 		d.Backlog -= float64(l.frozen.lag)

@@ -110,5 +110,8 @@ func (w windows) gap() time.Duration { return 3 * max(w.look, w.spacing()) }
 // spacing is how far apart remembered looks shall be: a quarter of the short window.
 func (w windows) spacing() time.Duration { return w.short / 4 }
 
+// quarter is a quarter of an hour.
+func (w windows) quarter() time.Duration { return 15 * w.short }
+
 // ageUnit is what the age of a commit is remembered in: 3.75 s, up to 16 minutes.
 func (w windows) ageUnit() time.Duration { return w.spacing() / 4 }
