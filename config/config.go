@@ -14,6 +14,8 @@ import (
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/history"
 	"github.com/aetherlink/tidemark/kafka"
+	"github.com/aetherlink/tidemark/kafka/mirror"
+	"github.com/aetherlink/tidemark/kafka/shard"
 	"github.com/aetherlink/tidemark/notify"
 	"github.com/aetherlink/tidemark/otlp"
 	"github.com/aetherlink/tidemark/rules"
@@ -24,6 +26,8 @@ import (
 // Config is all an operator may write into tidemark.yaml.
 type Config struct {
 	Clusters  []kafka.Config      `yaml:"clusters"`
+	Mirrors   []mirror.Config     `yaml:"mirrors"`
+	Sharing   shard.Config        `yaml:"sharing"`
 	Pipelines []tidemark.Pipeline `yaml:"pipelines"`
 	History   history.Config      `yaml:"history"`
 	Rules     rules.Config        `yaml:"rules"`

@@ -37,6 +37,15 @@ func (r *reader) validate(c Config, root ast.Node) {
 		}
 		clusters[cluster.Name] = true
 	}
+	for i, m := range c.Mirrors {
+		at := fmt.Sprintf("mirrors.%d", i)
+		r.check(root, at, m.Validate())
+		for _, name := range []string{m.From, m.To} {
+			if !clusters[name] {
+				r.check(root, at, fmt.Errorf("no cluster is called %q", name))
+			}
+		}
+	}
 	for i, p := range c.Pipelines {
 		r.check(root, fmt.Sprintf("pipelines.%d", i), validPipeline(p, clusters))
 	}

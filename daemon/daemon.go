@@ -28,7 +28,6 @@ import (
 	"github.com/aetherlink/tidemark/config"
 	"github.com/aetherlink/tidemark/history"
 	"github.com/aetherlink/tidemark/metrics"
-	"github.com/aetherlink/tidemark/scale"
 	"github.com/aetherlink/tidemark/web"
 )
 
@@ -54,12 +53,12 @@ type Options struct {
 	ExporterOnly bool
 }
 
-// daemon is what outlives a reload: listener, history, the scaler's journal and pages.
+// daemon is what outlives a reload: listener, history, journals and pages.
 type daemon struct {
 	Options
 	registry *prometheus.Registry
 	store    *history.Store
-	journal  *scale.Journal
+	journals journals
 	pages    *web.Server
 	handler  http.Handler // what the port answers with
 	page     metrics.Page
@@ -95,11 +94,10 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer d.store.Close()
 
-	d.journal, err = scale.OpenJournal(dir.part("scale"), o.Log)
-	if err != nil {
+	if err := d.journals.open(dir, o.Log); err != nil {
 		return err
 	}
-	defer d.journal.Close()
+	defer d.journals.close()
 
 	d.pages, err = web.New(web.Options{
 		Config: o.Config.Web, Version: o.Version, Demo: o.Demo, Token: o.Token, Mounts: d.mounts(), Log: o.Log,
@@ -108,26 +106,26 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d.handler = d.pages.Handler()
-	first, err := d.open(o.Config, dir)
+	first, err := d.open(o.Config)
 	if err != nil {
 		return err
 	}
 	d.scope.Store(first) // before anybody can ask for it
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.serve(ctx) })
-	g.Go(func() error { return d.watch(ctx, first, dir) })
+	g.Go(func() error { return d.watch(ctx, first) })
 	g.Go(func() error { return d.hangup(ctx) })
 	return g.Wait()
 }
 
 // watch runs one configuration after the other until ctx ends.
-func (d *daemon) watch(ctx context.Context, s *scope, dir dataDir) error {
+func (d *daemon) watch(ctx context.Context, s *scope) error {
 	for {
 		d.scope.Store(s)
 		running, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- s.run(running) }()
-		next, err := d.await(ctx, ended, dir)
+		next, err := d.await(ctx, ended)
 		stop()
 		if next == nil {
 			return errors.Join(err, <-ended)
@@ -141,7 +139,7 @@ func (d *daemon) watch(ctx context.Context, s *scope, dir dataDir) error {
 
 // await blocks until a new, good configuration is to run. It returns nil when
 // there is none to come: ctx has ended, or the running one gave up.
-func (d *daemon) await(ctx context.Context, ended chan error, dir dataDir) (*scope, error) {
+func (d *daemon) await(ctx context.Context, ended chan error) (*scope, error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,7 +148,7 @@ func (d *daemon) await(ctx context.Context, ended chan error, dir dataDir) (*sco
 			ended <- nil // watch waits for the end, which has been
 			return nil, err
 		case answer := <-d.reload:
-			next, err := d.reopen(dir)
+			next, err := d.reopen()
 			answer <- err
 			if err == nil {
 				d.Log.Info("configuration changed")
@@ -162,7 +160,7 @@ func (d *daemon) await(ctx context.Context, ended chan error, dir dataDir) (*sco
 }
 
 // reopen loads and validates first; only a good configuration replaces the running one.
-func (d *daemon) reopen(dir dataDir) (*scope, error) {
+func (d *daemon) reopen() (*scope, error) {
 	if d.Reload == nil {
 		return nil, errors.New("this process was started without a configuration file; there is nothing to reload")
 	}
@@ -170,7 +168,7 @@ func (d *daemon) reopen(dir dataDir) (*scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.open(c, dir)
+	return d.open(c)
 }
 
 // hangup reloads on each signal.

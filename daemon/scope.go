@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/capacity"
 	"github.com/aetherlink/tidemark/config"
 	"github.com/aetherlink/tidemark/kafka"
+	"github.com/aetherlink/tidemark/kafka/mirror"
+	"github.com/aetherlink/tidemark/kafka/shard"
 	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/notify"
 	"github.com/aetherlink/tidemark/otlp"
@@ -19,37 +22,37 @@ import (
 
 // open builds what a configuration asks for. Nothing of it runs yet, so a
 // configuration that cannot be opened changes nothing.
-func (d *daemon) open(c config.Config, dir dataDir) (*scope, error) {
+func (d *daemon) open(c config.Config) (*scope, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	s := &scope{daemon: d, config: c, pipelines: watch(c.Pipelines)}
-	if err := s.openParts(dir); err != nil {
+	if err := s.openParts(); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *scope) openParts(dir dataDir) (err error) {
+func (s *scope) openParts() (err error) {
 	if err := s.openExporter(); err != nil {
 		return err
 	}
 	s.engine, err = rules.Open(rules.Options{
 		Config: s.config.Rules, Pipelines: s.config.Pipelines, Storage: s.store.Storage(),
-		ExternalURL: s.externalURL(), Version: s.Version, Speed: s.Speed, Dial: s.Dial, Log: s.Log,
+		ExternalURL: s.externalURL(), Version: s.Version, Journal: s.journals.alerts, Speed: s.Speed, Dial: s.Dial, Log: s.Log,
 	})
 	if err != nil {
 		return err
 	}
 	s.notifier, err = notify.Open(notify.Options{
-		Config: s.config.Notify, Dir: dir.part("notify"), ExternalURL: s.externalURL(), Log: s.Log, Dial: s.Dial, Registerer: s.registry,
+		Config: s.config.Notify, Journal: s.journals.told, ExternalURL: s.externalURL(), Log: s.Log, Dial: s.Dial, Registerer: s.registry,
 	})
 	if err != nil {
 		return err
 	}
 	s.scaler, err = scale.New(scale.Options{
-		Config: s.config.Scale, Journal: s.journal, Log: s.Log,
+		Config: s.config.Scale, Journal: s.journals.sizes, Log: s.Log,
 		Pipeline: func(cluster, group string) tidemark.Pipeline { p, _ := s.pipelines.find(cluster, group); return p },
 	})
 	return err
@@ -69,7 +72,12 @@ func (s *scope) openExporter() (err error) {
 }
 
 func (s *scope) openCluster(k kafka.Config) (*cluster, error) {
-	collector, err := kafka.Open(kafka.Options{Config: k, Dial: s.Dial, Log: s.Log})
+	options := s.kafka(k)
+	sources, err := s.openSources(&options)
+	if err != nil {
+		return nil, err
+	}
+	collector, err := kafka.Open(options)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +87,46 @@ func (s *scope) openCluster(k kafka.Config) (*cluster, error) {
 		return p.Target
 	}
 	return &cluster{
-		name: k.Name, interval: cmp.Or(k.Interval, 15*time.Second), collector: collector, ends: ends,
+		name: k.Name, interval: cmp.Or(k.Interval, 15*time.Second), sources: sources, collector: collector, ends: ends,
 		model:  capacity.New(capacity.Options{Target: target, TimeLag: ends.TimeLag, Speed: s.Speed}),
 		latest: tidemark.Observation{Cluster: k.Name},
 	}, nil
+}
+
+func (s *scope) kafka(k kafka.Config) kafka.Options {
+	return kafka.Options{Config: k, Dial: s.Dial, Log: s.Log}
+}
+
+// openSources adds to what a collector looks at: its share of the groups, where
+// several share them, and mirrors that read its cluster.
+func (s *scope) openSources(o *kafka.Options) (sources []actor, err error) {
+	if s.config.Sharing.Group != "" {
+		share, err := shard.Open(shard.Options{Config: s.config.Sharing, Kafka: *o})
+		if err != nil {
+			return nil, err
+		}
+		o.Mine = share.Mine
+		sources = append(sources, share)
+	}
+	var mirrors []*mirror.Mirror
+	for _, c := range s.config.Mirrors {
+		if c.From != o.Name {
+			continue
+		}
+		to := slices.IndexFunc(s.config.Clusters, func(k kafka.Config) bool { return k.Name == c.To })
+		m, err := mirror.Open(mirror.Options{Config: c, Kafka: s.kafka(s.config.Clusters[to])})
+		if err != nil {
+			return nil, err
+		}
+		mirrors, sources = append(mirrors, m), append(sources, m)
+	}
+	o.Foreign = func() (all []kafka.Foreign) {
+		for _, m := range mirrors {
+			all = append(all, m.Foreign())
+		}
+		return all
+	}
+	return sources, nil
 }
 
 // close ends what open began. It is called once nothing of the scope runs.

@@ -30,10 +30,16 @@ type scope struct {
 	pusher    *otlp.Pusher
 }
 
+// actor is a part that runs until ctx ends.
+type actor interface {
+	Run(ctx context.Context) error
+}
+
 // cluster is one Kafka cluster and what was learnt of it.
 type cluster struct {
 	name      string
 	interval  time.Duration
+	sources   []actor
 	collector *kafka.Collector
 	ends      *lag.History
 	model     *capacity.Model
@@ -60,6 +66,9 @@ func (s *scope) looks(ctx context.Context, step func(context.Context, tidemark.O
 	looks := make(chan tidemark.Observation)
 	for _, c := range s.clusters {
 		g.Go(func() error { return c.run(ctx, looks, s) })
+		for _, source := range c.sources {
+			g.Go(func() error { return source.Run(ctx) })
+		}
 	}
 	g.Go(func() error {
 		for {
@@ -100,9 +109,15 @@ func (c *cluster) run(ctx context.Context, looks chan<- tidemark.Observation, s 
 	}
 }
 
-func (c *cluster) recall(m *memory) { m.recall(c.name+".lag", c.ends) }
+func (c *cluster) recall(m *memory) {
+	m.recall(c.name+".lag", c.ends)
+	m.recall(c.name+".capacity", c.model)
+}
 
-func (c *cluster) keep(m *memory) { m.keep(c.name+".lag", c.ends) }
+func (c *cluster) keep(m *memory) {
+	m.keep(c.name+".lag", c.ends)
+	m.keep(c.name+".capacity", c.model)
+}
 
 // look sees the cluster once and estimates. A failed look keeps the last snapshot,
 // which grows old, and says why.
