@@ -329,6 +329,19 @@ func troubled(p *tidemark.PartitionEstimate) bool {
 	return false
 }
 
+// desired is there for every target that is known, whatever was seen: who sizes a
+// group by it would take an absent series for 0.
+func desired(now moment) iter.Seq2[*tidemark.Series, float64] {
+	return func(yield func(*tidemark.Series, float64) bool) {
+		for _, d := range now.decisions {
+			series := &tidemark.Series{Cluster: d.Cluster, Group: d.Group, More: [3]tidemark.Label{{Name: "target", Value: d.Target}}}
+			if d.Desired > 0 && !yield(series, float64(d.Desired)) {
+				return
+			}
+		}
+	}
+}
+
 // thresholds has a group that a pipeline names even when nobody has seen it, and
 // of a pattern the groups that were seen.
 func thresholds(now moment) iter.Seq2[*tidemark.Series, float64] {

@@ -164,7 +164,9 @@ func TestFailedLookLeavesOnlyWhatSaysWhy(t *testing.T) {
 	o.Failed = errors.New("dial kafka-1:9092: refused")
 	v := view(o)
 	v.Pipelines = []tidemark.Pipeline{{Name: "billing", Group: "billing", Thresholds: tidemark.Thresholds{LagRecords: 500}}}
+	v.Decisions = []tidemark.Decision{{Target: "billing", Cluster: "main", Group: "billing", Present: 2, Desired: 2}}
 	stays := []string{
+		"tidemark_desired_replicas",
 		"tidemark_group_complete", "tidemark_group_state", "tidemark_pipeline_threshold",
 		"tidemark_look_age_seconds", "tidemark_group_age_seconds", "tidemark_gaps", "tidemark_broker_up",
 	}
@@ -173,6 +175,7 @@ func TestFailedLookLeavesOnlyWhatSaysWhy(t *testing.T) {
 			t.Errorf("%v is there after a failed look", s.Series)
 		}
 	}
+	has(t, v, "tidemark_desired_replicas", "consumergroup=billing target=billing", 2)
 	has(t, v, "tidemark_look_age_seconds", "", 1)
 	has(t, v, "tidemark_gaps", "reason=unreachable", 1)
 	has(t, v, "tidemark_broker_up", "broker=1", 0)
@@ -307,6 +310,7 @@ func everything() *tidemark.View {
 	west.Cluster, west.Failed = "west", errors.New("refused")
 	v := view(main, west)
 	v.Pipelines = []tidemark.Pipeline{{Name: "money", Cluster: "main", Group: "billing", Thresholds: tidemark.Thresholds{Skew: 4}}}
+	v.Decisions = []tidemark.Decision{{Target: "billing", Cluster: "main", Group: "billing", Present: 2, Wanted: 3, Desired: 3}}
 	return v
 }
 

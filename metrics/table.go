@@ -194,6 +194,8 @@ func modelRows() []row {
 			counted(func(r tidemark.Replicas) int { return r.Useful }), group),
 		gauge("tidemark_group_partitions_needed", "partitions", "Partitions without which tidemark_group_replicas_needed members could not all work.",
 			modelled(func(r tidemark.Replicas) int { return r.PartitionsNeeded }), group),
+		gauge("tidemark_desired_replicas", "replicas", "The scaler's answer, within all its bounds. It never vanishes and never falls on doubt: then it repeats the present size.",
+			each(desired, itself), group, "target"),
 		gauge("tidemark_pipeline_threshold", "", "A limit that the configuration sets for a pipeline: lag_records, drain and time_lag in seconds, skew, members_min.",
 			each(thresholds, itself), group, "pipeline", "threshold"),
 	}

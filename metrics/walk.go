@@ -73,6 +73,7 @@ func truth(is bool) float64 {
 type moment struct {
 	looks     []look
 	pipelines []pipeline
+	decisions []tidemark.Decision
 }
 
 // look is one observation. It is stale when the latest look brought nothing.
@@ -92,7 +93,7 @@ type pipeline struct {
 }
 
 func momentOf(v *tidemark.View, c Compat, d Detail) moment {
-	var now moment
+	now := moment{decisions: v.Decisions}
 	for _, p := range v.Pipelines {
 		now.pipelines = append(now.pipelines, pipeline{p, p.Names()})
 	}
