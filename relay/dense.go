@@ -16,6 +16,8 @@ type dense struct {
 	net.Conn
 	buffers *sync.Pool
 	pending *[]byte // nil: nothing
+	chunk   int     // where in pending the chunk begins
+	chunked bool    // else the end of the connection is the end of the answer, however it came
 	slack   time.Duration
 	until   time.Time // the deadline that is set
 }
@@ -34,16 +36,43 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) *dense {
 	h := w.Header()
 	h.Set("Connection", "close")
 	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	if r.ProtoAtLeast(1, 1) {
+		h.Set("Transfer-Encoding", "chunked")
+	}
 	fmt.Fprint(d, "HTTP/1.1 200 OK\r\n")
 	_ = h.Write(d) // into memory
 	fmt.Fprint(d, "\r\n")
+	if d.chunked = r.ProtoAtLeast(1, 1); d.chunked {
+		d.begin()
+	}
 	return d
+}
+
+// chunkHead is where the length of a chunk goes, in hex: enough for any frame.
+const chunkHead = "00000000\r\n"
+
+func (d *dense) begin() {
+	d.chunk = len(*d.pending)
+	*d.pending = append(*d.pending, chunkHead...)
+}
+
+// end completes the chunk.
+func (d *dense) end() {
+	const digits = "0123456789abcdef"
+	head := (*d.pending)[d.chunk:]
+	for i, n := 7, len(head)-len(chunkHead); i >= 0; i, n = i-1, n>>4 {
+		head[i] = digits[n&0xf]
+	}
+	*d.pending = append(*d.pending, "\r\n"...)
 }
 
 // Write keeps what is written until Flush, as long as it is little.
 func (d *dense) Write(b []byte) (int, error) {
 	if d.pending == nil {
 		d.pending = d.buffers.Get().(*[]byte)
+		if d.chunked {
+			d.begin()
+		}
 	}
 	*d.pending = append(*d.pending, b...)
 	if len(*d.pending) < maxFlush {
@@ -57,6 +86,9 @@ func (d *dense) Flush() error {
 	if d.pending == nil {
 		return nil
 	}
+	if d.chunked {
+		d.end()
+	}
 	_, err := d.Conn.Write(*d.pending)
 	if cap(*d.pending) <= 2*maxFlush {
 		*d.pending = (*d.pending)[:0]
@@ -64,6 +96,15 @@ func (d *dense) Flush() error {
 	}
 	d.pending = nil
 	return err
+}
+
+// Close says that the answer is complete, which a client can tell from a connection
+// that was cut, and closes it.
+func (d *dense) Close() error {
+	if d.chunked {
+		_, _ = d.Conn.Write([]byte("0\r\n\r\n")) // a client that left needs no end
+	}
+	return d.Conn.Close()
 }
 
 // SetWriteDeadline sets one that is a little later, so that it need not be set

@@ -52,7 +52,7 @@ func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
 		s.serve(r.Context(), v)
 		return
 	}
-	v.who.conn, v.out.socket = taken, taken
+	v.who.conn, v.out.socket = taken.Conn, taken
 	s.taken.Go(func() {
 		defer taken.Close()
 		s.serve(context.Background(), v)
