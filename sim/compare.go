@@ -14,6 +14,7 @@ type Result struct {
 	Policy, Scenario string
 	Core, Winnable   bool
 	Seed             uint64
+	Days             float64 // that were scored; what follows is for all of them, but for the shares
 	Late             float64 // minutes with a record older than 60 s, beyond those of the largest size
 	Avoidable        float64 // of these, minutes outside jumps that no reaction could have met
 	P95, P99         time.Duration
@@ -30,6 +31,9 @@ func Entrants() []Entrant {
 	entrant := func(name string, p func() policy.Policy) Entrant {
 		return Entrant{Name: name, New: func(*Scenario) policy.Policy { return p() }}
 	}
+	tuned := func(name string, p func(threshold float64) policy.Policy) Entrant {
+		return Entrant{Name: name, New: func(s *Scenario) policy.Policy { return p(10 * s.PerReplica) }}
+	}
 	quick := policy.Flink{
 		Window: time.Minute, Stabilise: 2 * time.Minute, CatchUp: 10 * time.Minute, Restart: time.Minute, DownAfter: 15 * time.Minute,
 	}
@@ -42,9 +46,9 @@ func Entrants() []Entrant {
 		entrant("seed", func() policy.Policy { return &policy.Seed{} }),
 		entrant("KEDA threshold 10", func() policy.Policy { return &policy.KEDA{} }),
 		entrant("KEDA threshold 100", func() policy.Policy { return &policy.KEDA{Threshold: 100} }),
-		entrant("KEDA 10,000", func() policy.Policy { return &policy.KEDA{Threshold: 10_000} }),
-		entrant("KEDA 10,000, even", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Even: true} }),
-		entrant("KEDA 10,000, 30 min", func() policy.Policy { return &policy.KEDA{Threshold: 10_000, Window: 30 * time.Minute} }),
+		tuned("KEDA 10 s of work", func(t float64) policy.Policy { return &policy.KEDA{Threshold: t} }),
+		tuned("KEDA 10 s of work, even", func(t float64) policy.Policy { return &policy.KEDA{Threshold: t, Even: true} }),
+		tuned("KEDA 10 s of work, 30 min", func(t float64) policy.Policy { return &policy.KEDA{Threshold: t, Window: 30 * time.Minute} }),
 		{Name: "rate 70 %, μ given", New: func(s *Scenario) policy.Policy {
 			return &policy.Rate{PerReplica: s.PerReplica, Window: 15 * time.Minute}
 		}},
@@ -68,12 +72,13 @@ func Compare(entrants []Entrant, scenarios []*Scenario) []Result {
 	for _, s := range scenarios {
 		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
 		excused := newLoad(s).beyond()
+		days := float64(s.length-s.warmUp) / day
 		best := simulate(s, Entrant{New: newClairvoyant})
 		for _, e := range entrants {
 			r := simulate(s, e)
 			late, avoidable := minutesLate(r, largest, excused)
 			results = append(results, Result{
-				Policy: e.Name, Scenario: s.Name, Core: s.Core, Winnable: s.Winnable, Seed: s.Seed,
+				Policy: e.Name, Scenario: s.Name, Core: s.Core, Winnable: s.Winnable, Seed: s.Seed, Days: days,
 				Late: late, Avoidable: avoidable, P95: r.quantile(0.95), P99: r.quantile(0.99),
 				ReplicaHours: r.hours, Clairvoyant: r.hours / best.hours,
 				Actions: r.actions, Rebalances: r.rebalances, Reversals: r.reversals,
@@ -138,17 +143,20 @@ func Summarise(results []Result, keep func(Result) bool) []Row {
 		of := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.Policy != name })
 		slices.SortStableFunc(of, func(a, b Result) int { return cmp.Compare(a.Seed, b.Seed) })
 		figure := func(f func(Result) float64) Band { return band(bySeed(of, f)) }
+		perDay := func(f func(Result) float64) Band {
+			return figure(func(r Result) float64 { return f(r) / r.Days })
+		}
 		rows = append(rows, Row{
 			Policy:       name,
-			Late:         figure(func(r Result) float64 { return r.Late }),
-			Avoidable:    figure(func(r Result) float64 { return r.Avoidable }),
+			Late:         perDay(func(r Result) float64 { return r.Late }),
+			Avoidable:    perDay(func(r Result) float64 { return r.Avoidable }),
 			P95:          figure(func(r Result) float64 { return r.P95.Seconds() }),
 			P99:          figure(func(r Result) float64 { return r.P99.Seconds() }),
-			ReplicaHours: figure(func(r Result) float64 { return r.ReplicaHours }),
+			ReplicaHours: perDay(func(r Result) float64 { return r.ReplicaHours }),
 			Clairvoyant:  figure(func(r Result) float64 { return r.Clairvoyant }),
-			Actions:      figure(func(r Result) float64 { return float64(r.Actions) }),
-			Rebalances:   figure(func(r Result) float64 { return float64(r.Rebalances) }),
-			Reversals:    figure(func(r Result) float64 { return float64(r.Reversals) }),
+			Actions:      perDay(func(r Result) float64 { return float64(r.Actions) }),
+			Rebalances:   perDay(func(r Result) float64 { return float64(r.Rebalances) }),
+			Reversals:    perDay(func(r Result) float64 { return float64(r.Reversals) }),
 		})
 	}
 	return rows

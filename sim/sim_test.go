@@ -103,8 +103,8 @@ func TestRowsAreMediansOverSeedsOfMeansOverScenarios(t *testing.T) {
 	var results []sim.Result
 	for seed, late := range []float64{1, 2, 9} {
 		results = append(results,
-			sim.Result{Policy: "a", Scenario: "x", Seed: uint64(seed), Late: late},
-			sim.Result{Policy: "a", Scenario: "y", Seed: uint64(seed), Late: late + 2})
+			sim.Result{Policy: "a", Scenario: "x", Seed: uint64(seed), Days: 1, Late: late},
+			sim.Result{Policy: "a", Scenario: "y", Seed: uint64(seed), Days: 1, Late: late + 2})
 	}
 	rows := sim.Summarise(results, func(sim.Result) bool { return true })
 	if got, want := rows[0].Late.Median, 3.0; got != want {
