@@ -17,7 +17,7 @@ type drift struct {
 }
 
 const (
-	wanders    = 0.05 // of the rates, until something better is known
+	wanders    = 0.06 // of the rates, until something better is known
 	wandersFor = 4    // as if that had been measured so many times
 	wandersMax = 16   // measurements that count
 )
