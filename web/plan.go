@@ -206,9 +206,9 @@ func (l load) outcome(p Plan, d tidemark.Drain) string {
 	fmt.Fprintf(&b, "%s on %s %s %s, and %s arrive", many(working, "replica"), many(p.Partitions, "partition"), read, perSecond(p.Together.Value), perSecond(l.demand.Arrivals))
 	switch {
 	case p.Net.Value <= 0 && l.demand.Backlog == 0:
-		fmt.Fprintf(&b, ": they do not keep up, and fall behind by %s.", perSecond(-p.Net.Value))
+		fmt.Fprintf(&b, ": they do not keep up, and fall behind by %s.", perSecond(0-p.Net.Value))
 	case p.Net.Value <= 0:
-		fmt.Fprintf(&b, ": the lag grows by %s and never drains.", perSecond(-p.Net.Value))
+		fmt.Fprintf(&b, ": the lag grows by %s and never drains.", perSecond(0-p.Net.Value))
 	case l.demand.Backlog == 0:
 		fmt.Fprintf(&b, ": they keep up, %.0f %% busy.", 100*l.demand.Arrivals/p.Together.Value)
 	case p.Met:

@@ -228,7 +228,7 @@ func located(p *Partition, s *tidemark.Snapshot) {
 }
 
 func estimated(p *Partition, e tidemark.PartitionEstimate) {
-	p.State, p.TimeLag = e.State, timeLagOf(e.TimeLag)
+	p.State, p.TimeLag = cmp.Or(e.State, tidemark.Unknown), timeLagOf(e.TimeLag)
 	p.Arrivals, p.Consumption = rateOf(e.Arrivals), rateOf(e.Consumption)
 	if e.Reason != tidemark.Fine {
 		p.Reason = e.Reason.String()

@@ -11,10 +11,13 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
@@ -27,7 +30,7 @@ import (
 const patience = time.Minute
 
 // missing skips a test that lacks a tool, or fails it where nothing may be skipped.
-func missing(t *testing.T, what string) {
+func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("TIDEMARK_INTEGRATION") != "" {
 		t.Fatalf("%s; test/tools brings it", what)
@@ -39,11 +42,7 @@ func missing(t *testing.T, what string) {
 // estimates are there within seconds.
 func openWorld(t *testing.T) *outage {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := &outage{Listener: listener}
+	port := openPort(t)
 	world, err := sandbox.Open(t.Context(), sandbox.Options{Listener: port, Speed: 5, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +58,15 @@ func openWorld(t *testing.T) *outage {
 		world.Close()
 	})
 	return port
+}
+
+func openPort(t testing.TB) *outage {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &outage{Listener: listener}
 }
 
 // outage is a port that can be cut off, as when a network fails.
@@ -113,7 +121,7 @@ func (o *outage) page(path string) string { return "http://" + o.Addr().String()
 
 // openBrowser starts a browser that resolves no name: whatever it asked another
 // host for would fail, and is reported besides.
-func openBrowser(t *testing.T) context.Context {
+func openBrowser(t testing.TB) context.Context {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser is a tool beside Go")
@@ -127,34 +135,79 @@ func openBrowser(t *testing.T) context.Context {
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
-	browser, quit := chromedp.NewContext(allocator)
+	started, quit := chromedp.NewContext(allocator)
 	t.Cleanup(quit)
-	if err := chromedp.Do(browser); err != nil {
+	if err := chromedp.Do(started); err != nil {
 		t.Fatalf("start %s: %v", program, err)
 	}
-	return browser
+	return started
 }
 
 // tab is one tab of the browser.
 type tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 
 // openTab opens a tab that may ask only the given port.
-func openTab(t *testing.T, browser context.Context, port *outage) tab {
+func openTab(t testing.TB, started context.Context, port *outage) tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithListener(func(event any) {
+	ctx, cancel := chromedp.NewContext(started, chromedp.WithListener(func(event any) {
 		sent, is := event.(*network.EventRequestWillBeSent)
 		if !is {
 			return
 		}
-		if u, err := url.Parse(sent.Request.URL); err != nil || u.Host != port.Addr().String() && u.Scheme != "data" {
+		if u, err := url.Parse(sent.Request.URL); err != nil || u.Host != port.Addr().String() && u.Scheme != "data" && u.Scheme != "blob" {
 			t.Errorf("the page asked %s, which is another host", sent.Request.URL)
 		}
 	}))
 	t.Cleanup(cancel)
 	return tab{t, ctx}
+}
+
+// openFile opens a file in a tab that may ask nobody for anything else.
+func openFile(t *testing.T, started context.Context, file string) tab {
+	t.Helper()
+	address := (&url.URL{Scheme: "file", Path: file}).String()
+	ctx, cancel := chromedp.NewContext(started, chromedp.WithListener(func(event any) {
+		if sent, is := event.(*network.EventRequestWillBeSent); is && sent.Request.URL != address {
+			t.Errorf("the file asked for %s", sent.Request.URL)
+		}
+	}))
+	t.Cleanup(cancel)
+	page := tab{t, ctx}
+	page.do(chromedp.Navigate(address))
+	return page
+}
+
+// download clicks and returns the file that comes of it.
+func (b tab) download(button string) string {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	b.do(chromedp.Func(func(ctx context.Context, page *chromedp.Target) error {
+		_, err := cdp.Call(ctx, page, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir})
+		return err
+	}))
+	found := "[...document.querySelectorAll('button')].find(b => b.innerText === '" + button + "')"
+	b.await("the button "+button, found+"?.disabled === false")
+	b.eval(found + ".click()")
+	again, late := time.NewTicker(50*time.Millisecond), time.After(patience)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-late:
+			b.t.Fatalf("nothing came of %s", button)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		// A file has another name while it comes in.
+		if len(files) == 1 && filepath.Ext(files[0]) != ".crdownload" && !strings.HasPrefix(filepath.Base(files[0]), ".") {
+			return files[0]
+		}
+	}
 }
 
 func (b tab) do(actions ...chromedp.Action[chromedp.Void]) {

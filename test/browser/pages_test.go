@@ -51,6 +51,68 @@ func TestPeopleUseThePages(t *testing.T) {
 		page.press("t")
 		page.await("the other theme", "document.documentElement.dataset.theme !== "+before)
 	})
+	t.Run("two keys lead to every page", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the three groups", groups+".length === 3")
+		for key, path := range map[string]string{"c": "/capacity", "a": "/alerts", "t": "/topology", "k": "/clusters", "d": "/drills", "r": "/rules", "o": "/"} {
+			page.press("g", key)
+			page.await(path, "location.pathname === '"+path+"' && document.querySelector('main h1')")
+		}
+		page.press("g", "b")
+		page.await("the runbooks", "location.pathname === '/runbooks/' && document.querySelector('main h1')")
+	})
+	t.Run("groups stand under their owners, and the address says so", func(t *testing.T) {
+		page := start(t, "/?by=owner")
+		page.await("an owner over the groups", groups+`.length === 3 && [...document.querySelectorAll('tr.heading')].map(h => h.innerText.trim()).sort().join() === 'no owner 2,team-crm 1'`)
+		page.findFilter()
+		page.press("Escape", "j", "j", "j") // past the headings, which are no rows
+		page.await("the last group", "document.activeElement.closest('tr[data-i]')?.nextElementSibling === null")
+	})
+	t.Run("a page shows the past, says so, and leads back", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the three groups", groups+".length === 3")
+		page.awaitNews()
+		at := strings.Trim(page.eval("new Date(Date.now() - 2000).toISOString()"), `"`)
+		page.do(chromedp.Navigate(port.page("/?at=" + at)))
+		page.await("three groups of the past", groups+".length === 3 && document.querySelector('.ribbon.past') && "+connection("past"))
+		before := page.eval(lags)
+		page.eval("document.querySelector('a[href*=\"orders-billing\"]').click()")
+		page.await("the group at the same moment", "location.pathname.endsWith('/orders-billing') && location.search.startsWith('?at=') && document.querySelector('td.committed')")
+		page.eval("history.back()")
+		page.await("the same numbers as before: the past stands still", lags+" === "+before)
+		page.eval("[...document.querySelectorAll('button')].find(b => b.innerText === 'Back to now').click()")
+		page.await("the present", "location.search === '' && "+connection("live"))
+	})
+	t.Run("an incident is one file that needs nobody", func(t *testing.T) {
+		page := start(t, crm)
+		page.await("partitions and a chart", "document.querySelector('canvas') && document.querySelectorAll('td.committed').length === 3")
+		file := page.download("Export incident")
+		if got, want := filepath.Base(file), "incident-crm-events-sse.html"; got != want {
+			t.Errorf("the file is called %s, want %s", got, want)
+		}
+		saved := openFile(t, browser, file)
+		for what, condition := range map[string]string{
+			"its name":          "document.querySelector('h1').innerText.startsWith('crm-events-sse')",
+			"three charts":      "document.querySelectorAll('svg.still path').length === 4",
+			"a line in them":    "document.querySelector('svg.still path').getTotalLength() > 10",
+			"its partitions":    "document.body.innerText.includes('aetherlink.events')",
+			"its estimates":     "document.body.innerText.includes('records per second')",
+			"no program at all": "document.scripts.length === 0",
+		} {
+			saved.await(what+" in the file", condition)
+		}
+	})
+	t.Run("rows become a file for a spreadsheet", func(t *testing.T) {
+		page := start(t, "/")
+		page.await("the three groups", groups+".length === 3")
+		text, err := os.ReadFile(page.download("CSV"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Split(string(text), "\r\n"); len(lines) != 5 || !strings.HasPrefix(lines[0], "group,state,lag,") {
+			t.Errorf("the file says\n%s\nwant a head and three groups", text)
+		}
+	})
 	t.Run("a group's page draws its lag and lists its partitions", func(t *testing.T) {
 		page := start(t, crm)
 		page.await("a chart", "document.querySelector('canvas')?.width > 100")
@@ -80,7 +142,7 @@ func TestPeopleUseThePages(t *testing.T) {
 			page.eval("localStorage.setItem('theme', '" + theme + "')")
 			for path, ready := range readable() {
 				page.do(chromedp.Navigate(port.page(path)))
-				page.await(path+" in "+theme, "(location.pathname === '/api/docs' || document.documentElement.dataset.theme === '"+theme+"') && "+ready)
+				page.await(path+" in "+theme, "(/^.(api|runbooks)/.test(location.pathname) || document.documentElement.dataset.theme === '"+theme+"') && "+ready)
 				page.do(chromedp.Evaluate[chromedp.Void](axe))
 				page.judge(path)
 			}
@@ -124,14 +186,21 @@ func connection(word string) string {
 // readable are the pages and when they show what they are for.
 func readable() map[string]string {
 	return map[string]string{
-		"/":                                 groups + ".length === 3",
-		crm:                                 "document.querySelector('canvas') && document.querySelector('td.committed')",
-		"/capacity":                         "document.querySelector('td.headroom')",
-		"/api/docs":                         "document.querySelector('td')",
-		"/alerts":                           "document.querySelector('tr[data-i]')",
-		"/rules":                            "document.querySelector('td.expr')",
-		"/targets":                          "document.querySelector('tr[data-i]')",
-		"/graph?g0.expr=kafka_brokers%20>0": "document.querySelector('canvas')",
+		"/":                                  groups + ".length === 3",
+		crm:                                  "document.querySelector('canvas') && document.querySelector('td.committed')",
+		"/capacity":                          "document.querySelector('td.headroom')",
+		"/api/docs":                          "document.querySelector('td')",
+		"/alerts":                            "document.querySelector('tr[data-i]')",
+		"/rules":                             "document.querySelector('td.expr')",
+		"/targets":                           "document.querySelector('tr[data-i]')",
+		"/graph?g0.expr=kafka_brokers%20>0":  "document.querySelector('canvas')",
+		"/topology":                          "document.querySelectorAll('svg a.node').length === 3",
+		"/clusters":                          "document.querySelector('td.address')",
+		"/drills":                            "document.querySelector('main h1')",
+		"/connect":                           "document.querySelector('.yaml')",
+		"/replay?expr=kafka_brokers>0":       "document.querySelector('.problem, .timeline')",
+		"/runbooks/":                         "document.querySelector('main li')",
+		"/runbooks/CrmEventsConsumerLagHigh": "document.querySelector('main h1')",
 	}
 }
 

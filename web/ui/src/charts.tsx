@@ -26,7 +26,7 @@ export function useCourse(g: Group, d: GroupDetail, until: number | null) {
   const tone = states[g.state].tone
   const ahead = until === null ? aheadOf(g) : undefined
   return {
-    range, times, events, error: past.error, ahead, to: roomFor(ranges[range], ahead),
+    range, times, events, error: past.error, whole: past.times.length > 0 || past.error !== '', ahead, to: roomFor(ranges[range], ahead),
     lag: useMemo(() => [{ name: 'lag', tone: tone === 'grey' ? 'muted' : tone, values: values[0] }], [values, tone]),
     flow: useMemo(() => [{ name: 'in', tone: 'accent', values: values[1] }, { name: 'out', tone: 'ok', dashed: true, values: values[2] }], [values]),
     wait: useMemo(() => [{ name: 'time lag', tone: tone === 'grey' ? 'muted' : tone, values: values[3] }], [values, tone]),

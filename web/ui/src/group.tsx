@@ -65,7 +65,7 @@ function Head({ g, d, course }: { g: Group; d: GroupDetail; course: Course }) {
         <h1>{g.group} <StateWord state={g.state} reason={g.reason} /> <span class="slope">{slope(g.slope)}</span>{down > 0 && <a href="/clusters"><Chip tone="crit" title="Brokers that did not answer in the latest look">{plural(down, 'broker')} down</Chip></a>}</h1>
         <span class="grow" />
         <CopyAs g={g} />
-        <button type="button" title="one HTML file with charts, alerts and events of the range shown, to attach to a ticket" onClick={() => saveIncident(g, d, course)}>Export incident</button>
+        <button type="button" disabled={!course.whole} title="one HTML file with charts, alerts and events of the range shown, to attach to a ticket" onClick={() => saveIncident(g, d, course)}>Export incident</button>
       </div>
       <p>
         {g.because && `${g.because.replace(/\.$/, '')}. `}

@@ -194,7 +194,10 @@ function useKeys(body: { current: HTMLElement | null }, rows: unknown[], height:
       const top = (body.current?.getBoundingClientRect().top ?? 0) + to * height
       if (top < 100) window.scrollBy(0, top - 100)
       else if (top + height > window.innerHeight) window.scrollBy(0, top + height - window.innerHeight + 8)
-      requestAnimationFrame(() => requestAnimationFrame(() => body.current?.querySelector<HTMLElement>(`tr[data-i="${to}"] a`)?.focus({ preventScroll: true })))
+      const row = () => body.current?.querySelector<HTMLElement>(`tr[data-i="${to}"] a`)
+      const link = row()
+      if (link) link.focus({ preventScroll: true })
+      else requestAnimationFrame(() => requestAnimationFrame(() => row()?.focus({ preventScroll: true })))
     }
     addEventListener('keydown', pressed)
     return () => removeEventListener('keydown', pressed)

@@ -102,12 +102,14 @@ function GroupNode({ r, y }: { r: Read; y: number }) {
   const s = stateOf(r)
   const members = groupOf(nameOf(r))?.members ?? null
   return (
-    <a href={pathOf(nameOf(r))} class="node" aria-label={`${r.group}, ${s.word}`}>
-      <rect x={right} y={y - 13} width={210} height={26} rx={5} class={s.tone} />
-      <text x={right + 8} y={y + 4}><tspan class={s.tone}>{s.shape}</tspan> {cut(r.group, 28)}</text>
-      <text class="flow" x={right + 218} y={y + 4}>{members === null ? '— members' : plural(members, 'member')}</text>
+    <g>
       <title>{`${r.group}: ${s.word}, lag ${count(r.lag.known)}`}</title>
-    </a>
+      <a href={pathOf(nameOf(r))} class="node">
+        <rect x={right} y={y - 13} width={210} height={26} rx={5} class={s.tone} />
+        <text x={right + 8} y={y + 4}><tspan class={s.tone}>{s.shape}</tspan> {cut(r.group, 28)}</text>
+      </a>
+      <text class="flow" x={right + 218} y={y + 4}>{members === null ? '— members' : plural(members, 'member')}</text>
+    </g>
   )
 }
 
