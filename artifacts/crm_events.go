@@ -1,7 +1,7 @@
 package artifacts
 
 // Dashboards returns all dashboards.
-func Dashboards() []Dashboard { return []Dashboard{crmEvents(), overview()} }
+func Dashboards() []Dashboard { return []Dashboard{crmEvents(), overview(), oneGroup()} }
 
 // ofGroup are the matchers of the two variables.
 const ofGroup = `{cluster=~"$cluster", consumergroup=~"$consumergroup"}`

@@ -79,6 +79,15 @@ func (p Page) Of(cluster string) Page {
 	return part
 }
 
+// Value returns what the first series of a name says.
+func (p Page) Value(name string) (value float64, there bool) {
+	i := slices.IndexFunc(p.series, func(s series) bool { return s.name == name })
+	if i < 0 {
+		return 0, false
+	}
+	return p.series[i].value, true
+}
+
 // Pages are what is compared. Ours is read before and after theirs: what lies
 // between the two moved while one looked.
 type Pages struct{ Before, Theirs, After Page }

@@ -30,7 +30,7 @@ func generateCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return generateDocs(c.Root(), dir) },
 	}
 	docs.Flags().StringVar(&dir, "dir", "docs", "directory to write into")
-	generate.AddCommand(docs)
+	generate.AddCommand(docs, schemaCommand(), manCommand(), completionCommand())
 	generate.AddCommand(deployCommands()...)
 	return generate
 }
@@ -51,6 +51,7 @@ func generateDocs(root *cobra.Command, dir string) error {
 		"api.md":     apiPage.String(),
 		"config.md":  configDoc(),
 		"cli.md":     cliDoc(root),
+		"compat.md":  compatDoc(),
 	}
 	for name, text := range pages {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(generated+text), 0o644); err != nil {

@@ -43,9 +43,9 @@ func deployments() []deployment {
 // deployCommands are `generate NAME` for each, and `generate deploy` for all.
 func deployCommands() (commands []*cobra.Command) {
 	for _, d := range deployments() {
-		commands = append(commands, writer(d.name, d.short, path.Join("deploy", d.dir), func(out string) error { return d.write(out) }))
+		commands = append(commands, writer(d.name, d.short, path.Join("deploy", d.dir), func(_ *cobra.Command, out string) error { return d.write(out) }))
 	}
-	return append(commands, writer("deploy", "Write all of the above, each into its directory", "deploy", func(out string) error {
+	return append(commands, writer("deploy", "Write all of the above, each into its directory", "deploy", func(_ *cobra.Command, out string) error {
 		for _, d := range deployments() {
 			if err := d.write(filepath.Join(out, filepath.FromSlash(d.dir))); err != nil {
 				return err
@@ -56,11 +56,11 @@ func deployCommands() (commands []*cobra.Command) {
 }
 
 // writer is a command that writes into a directory.
-func writer(name, short, dir string, write func(out string) error) *cobra.Command {
+func writer(name, short, dir string, write func(c *cobra.Command, out string) error) *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return write(out) },
+		RunE: func(c *cobra.Command, _ []string) error { return write(c, out) },
 	}
 	c.Flags().StringVar(&out, "out", dir, "directory to write into")
 	return c

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -105,19 +106,54 @@ func listGroups(c *cobra.Command, o oracle, list web.GroupList) error {
 	return nil
 }
 
+// groupTable leaves out what a narrow terminal has no room for.
 func groupTable(out io.Writer, groups []web.Group) error {
-	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "GROUP\tPHASE\tLAG\tTIME LAG\tTREND\tIN/s\tOUT/s\tDRAIN ETA\tREPLICAS\tSTATUS")
+	head := []string{"GROUP", "PHASE", "LAG", "TIME LAG", "TREND", "IN/s", "OUT/s", "DRAIN ETA", "REPLICAS", "STATUS"}
+	rows := [][]string{head}
 	for _, g := range groups {
-		level, text := verdict(g.State)
-		cells := []string{
+		_, text := verdict(g.State)
+		rows = append(rows, []string{
 			g.Group, cmp.Or(g.Phase, nothing), lagText(g.Lag), span(g.TimeLag.Seconds),
 			strings.TrimSpace(sparkline(g.Trend) + " " + signed(g.Slope)),
-			rate(g.Arrivals.PerSecond), rate(g.Consumption.PerSecond), eta(g.Row), replicas(g.Replicas), paint(out, level, text),
+			rate(g.Arrivals.PerSecond), rate(g.Consumption.PerSecond), eta(g.Row), replicas(g.Replicas), text,
+		})
+	}
+	rows = narrow(rows, columns(out), "PHASE", "TREND", "OUT/s", "IN/s", "REPLICAS", "TIME LAG")
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	for i, row := range rows {
+		if i > 0 {
+			level, text := verdict(groups[i-1].State)
+			row[len(row)-1] = paint(out, level, text)
 		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	return table.Flush()
+}
+
+// narrow drops columns, in the order told, until the lines fit; width 0 fits all.
+func narrow(rows [][]string, width int, dispensable ...string) [][]string {
+	for _, name := range dispensable {
+		if width == 0 || widthOf(rows) <= width {
+			break
+		}
+		at := slices.Index(rows[0], name)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], at, at+1)
+		}
+	}
+	return rows
+}
+
+// widthOf is how wide the rows are as a table with two spaces between columns.
+func widthOf(rows [][]string) (width int) {
+	for column := range rows[0] {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(row[column]))
+		}
+		width += widest + 2
+	}
+	return width - 2
 }
 
 // lagText never shows a part as the whole: "≥ 600 (2 of 3 seen)".

@@ -45,7 +45,7 @@ func (e exit) Unwrap() error { return e.says }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := run(ctx, calledAs(os.Args), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
@@ -86,9 +86,22 @@ func commands() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	plain := root.PersistentFlags().Bool("ascii", false, "print with ASCII signs only, for old consoles")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		if *plain {
+			root.SetOut(ascii{root.OutOrStdout()})
+			root.SetErr(ascii{root.ErrOrStderr()})
+		}
+	}
+	root.CompletionOptions.DisableDefaultCmd = true // ours says the same in one command
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Errorf("%w\n  all flags: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), serveCommand(), groupsCommand(), groupCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), drillCommand(), checkCommand(), generateCommand(), runbookCommand(), simCommand(), versionCommand())
+	root.AddCommand(
+		demoCommand(), serveCommand(), exporterCommand(),
+		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), runbookCommand(),
+		drillCommand(), checkCommand(), simCommand(), compatCommand(), apiCommand(),
+		generateCommand(), completionCommand(), versionCommand(),
+	)
 	return root
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/aetherlink/tidemark"
+	"github.com/aetherlink/tidemark/metrics"
 	"github.com/aetherlink/tidemark/web"
 )
 
@@ -18,7 +20,15 @@ func startSeed(t *testing.T) (address string) {
 		t.Fatal(err)
 	}
 	pages.Publish(seed(time.Now()))
-	server := httptest.NewServer(pages.Handler())
+	mux := http.NewServeMux()
+	mux.Handle("/", pages.Handler())
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) { _ = new(metrics.Page).Write(w, seed(time.Now())) })
+	mux.HandleFunc("/other/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		theirs := seed(time.Now())
+		theirs.Observations[0].Snapshot.Partitions[0].Committed = 40
+		_ = new(metrics.Page).Write(w, theirs)
+	})
+	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -31,7 +41,9 @@ func seed(at time.Time) *tidemark.View {
 			{ID: "m-1", Client: "crm-events", Host: "/10.1.4.17", Assigned: []tidemark.Assignment{{Topic: topic, Partitions: []int32{0, 1, 2}}}},
 		}}},
 	}
+	s.Topics = []tidemark.Topic{{Name: topic}}
 	for id, lag := range []int64{3350, 3310, 3340} {
+		s.Topics[0].Partitions = append(s.Topics[0].Partitions, tidemark.Log{ID: int32(id), Replicas: 1, InSync: 1, End: 50 + lag})
 		s.Partitions = append(s.Partitions, tidemark.Partition{Group: name, Topic: topic, ID: int32(id), Committed: 50, LogEnd: 50 + lag})
 	}
 	known := func(r float64) tidemark.Rate { return tidemark.Rate{PerSecond: r, Known: true} }

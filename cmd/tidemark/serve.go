@@ -5,17 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/config"
 	"github.com/aetherlink/tidemark/daemon"
 )
@@ -35,16 +32,19 @@ func serveCommand() *cobra.Command {
 }
 
 func (s *serveFlags) serve(ctx context.Context, c *cobra.Command) error {
-	log, err := s.logger(c.ErrOrStderr())
+	log, err := s.logger(c)
 	if err != nil {
 		return err
 	}
-	settings, err := s.configuration(c)
+	settings, err := s.configuration(c.Flags())
 	if err != nil {
 		return exit{exitUsage, err}
 	}
+	if _, _, err := s.page(); err != nil {
+		return err
+	}
 	s.sayIgnored(c, log)
-	listener, err := listen(ctx, settings.Web.Listen)
+	listener, err := s.open(ctx, settings.Web.Listen)
 	if err != nil {
 		return err
 	}
@@ -62,26 +62,11 @@ func (s *serveFlags) serve(ctx context.Context, c *cobra.Command) error {
 	})
 }
 
-// configuration is the file with the environment and then the flags laid over it.
-func (s *serveFlags) configuration(c *cobra.Command) (config.Config, error) {
-	var settings config.Config
-	if s.file = cmp.Or(s.file, os.Getenv("TIDEMARK_CONFIG_FILE")); s.file != "" {
-		var err error
-		if settings, err = config.Load(s.file, os.Environ()); err != nil {
-			return settings, err
-		}
-	}
-	if err := s.overlay(c.Flags(), &settings); err != nil {
-		return settings, err
-	}
-	return settings, settings.Validate()
-}
-
 func (s *serveFlags) reload(c *cobra.Command) func() (config.Config, error) {
 	if s.file == "" {
 		return nil
 	}
-	return func() (config.Config, error) { return s.configuration(c) }
+	return func() (config.Config, error) { return s.configuration(c.Flags()) }
 }
 
 // directory is where to keep state: as told, or the first usual place that is writable.
@@ -113,6 +98,19 @@ func writable(dir string) bool {
 	return os.Remove(probe.Name()) == nil
 }
 
+// open opens the port, with TLS over it if the flags ask for it.
+func (e *exporterFlags) open(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := listen(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	over, err := e.port.over(listener)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return over, nil
+}
+
 // listen opens the port, and names the likely cause when it is taken.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
@@ -126,28 +124,4 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return listener, nil
-}
-
-// logger writes to the command's error output, as kafka_exporter's flags ask.
-func (s *serveFlags) logger(c interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-		return nil, exit{exitUsage, fmt.Errorf("--log.level=%s: use debug, info, warn or error", s.logLevel)}
-	}
-	options := &slog.HandlerOptions{Level: level}
-	if s.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(c, options)), nil
-	}
-	return slog.New(slog.NewTextHandler(c, options)), nil
-}
-
-// constLabels are --kafka.labels: "k=v,k=v".
-func (s *serveFlags) constLabels() []tidemark.Label {
-	var labels []tidemark.Label
-	for pair := range strings.SplitSeq(s.kafkaLabels, ",") {
-		if name, value, found := strings.Cut(pair, "="); found {
-			labels = append(labels, tidemark.Label{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
-		}
-	}
-	return labels
 }

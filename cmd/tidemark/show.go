@@ -21,7 +21,7 @@ func oneForm() []string   { return []string{"table", "json"} }
 func listForms() []string { return []string{"table", "json", "jsonl", "csv"} }
 
 func bindOutput(c *cobra.Command, output *string, forms []string) {
-	c.Flags().StringVarP(output, "output", "o", "table", strings.Join(forms[:len(forms)-1], ", ")+" or "+forms[len(forms)-1])
+	c.Flags().StringVarP(output, "output", "o", forms[0], strings.Join(forms[:len(forms)-1], ", ")+" or "+forms[len(forms)-1])
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if slices.Contains(forms, *output) {

@@ -5,15 +5,57 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
 
 // terminal says whether w is one that a person looks at.
 func terminal(w io.Writer) bool {
+	if a, is := w.(ascii); is {
+		w = a.Writer
+	}
 	f, is := w.(*os.File)
 	return is && term.IsTerminal(int(f.Fd()))
+}
+
+// columns is how wide a line may be: as $COLUMNS or the terminal says; 0: any.
+func columns(w io.Writer) int {
+	if told, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil {
+		return told
+	}
+	if !terminal(w) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// ascii writes with what every console can show. Each sign becomes one letter, so
+// that columns stay where they are.
+type ascii struct{ io.Writer }
+
+func (a ascii) Write(p []byte) (int, error) {
+	_, err := io.WriteString(a.Writer, strings.Map(letter, string(p)))
+	return len(p), err
+}
+
+func letter(sign rune) rune {
+	const signs, letters = "✓×–—→▲≥±·…‼▁▂▃▄▅▆▇█", "+x--" + ">^>~|.!" + "_.-=+*#@"
+	if sign < utf8.RuneSelf {
+		return sign
+	}
+	if i := slices.Index([]rune(signs), sign); i >= 0 {
+		return rune(letters[i])
+	}
+	return '?'
 }
 
 // paint colours text by meaning, if w is a terminal and nobody asked for none
