@@ -12,6 +12,7 @@ import (
 // Result is what one policy did in one scenario with one seed.
 type Result struct {
 	Policy, Scenario string
+	Reference        bool // of the policy, as in [Entrant]
 	Core, Winnable   bool
 	Seed             uint64
 	Days             float64 // that were scored; what follows is for all of them, but for the shares
@@ -42,7 +43,7 @@ func Entrants() []Entrant {
 		CatchUp: 10 * time.Minute, Restart: time.Minute, DownAfter: 10 * time.Minute,
 	}
 	return []Entrant{
-		entrant("always P", func() policy.Policy { return policy.Always{} }),
+		{Name: "always P", New: newAlways, Reference: true},
 		entrant("seed", func() policy.Policy { return &policy.Seed{} }),
 		entrant("KEDA threshold 10", func() policy.Policy { return &policy.KEDA{} }),
 		entrant("KEDA threshold 100", func() policy.Policy { return &policy.KEDA{Threshold: 100} }),
@@ -60,17 +61,19 @@ func Entrants() []Entrant {
 		entrant("DS2-like ×1.2", func() policy.Policy { return &policy.DS2{} }),
 		{Name: "tidemark", Estimates: true, New: ours},
 		{Name: "tidemark, load-aware", Estimates: true, Assignor: capacity.AssignLoadAware, New: ours},
-		{Name: "clairvoyant", New: newClairvoyant},
+		{Name: "clairvoyant", New: newClairvoyant, Reference: true},
 	}
 }
 
 func ours(*Scenario) policy.Policy { return policy.New(policy.Options{TimeLag: tooLate * time.Second}) }
 
+func newAlways(*Scenario) policy.Policy { return policy.Always{} }
+
 // Compare lets every entrant run every scenario.
 func Compare(entrants []Entrant, scenarios []*Scenario) []Result {
 	var results []Result
 	for _, s := range scenarios {
-		largest := simulate(s, Entrant{New: func(*Scenario) policy.Policy { return policy.Always{} }})
+		largest := simulate(s, Entrant{New: newAlways})
 		excused := newLoad(s).beyond()
 		days := float64(s.length-s.warmUp) / day
 		best := simulate(s, Entrant{New: newClairvoyant})
@@ -78,7 +81,7 @@ func Compare(entrants []Entrant, scenarios []*Scenario) []Result {
 			r := simulate(s, e)
 			late, avoidable := minutesLate(r, largest, excused)
 			results = append(results, Result{
-				Policy: e.Name, Scenario: s.Name, Core: s.Core, Winnable: s.Winnable, Seed: s.Seed, Days: days,
+				Policy: e.Name, Reference: e.Reference, Scenario: s.Name, Core: s.Core, Winnable: s.Winnable, Seed: s.Seed, Days: days,
 				Late: late, Avoidable: avoidable, P95: r.quantile(0.95), P99: r.quantile(0.99),
 				ReplicaHours: r.hours, Clairvoyant: r.hours / best.hours,
 				Actions: r.actions, Rebalances: r.rebalances, Reversals: r.reversals,
@@ -123,6 +126,7 @@ func band(values []float64) Band {
 // of one seed, and the band is over the seeds.
 type Row struct {
 	Policy                         string
+	Reference                      bool
 	Late, Avoidable, P95, P99      Band // minutes a day; seconds
 	ReplicaHours, Clairvoyant      Band
 	Actions, Rebalances, Reversals Band // a day
@@ -148,6 +152,7 @@ func Summarise(results []Result, keep func(Result) bool) []Row {
 		}
 		rows = append(rows, Row{
 			Policy:       name,
+			Reference:    of[0].Reference,
 			Late:         perDay(func(r Result) float64 { return r.Late }),
 			Avoidable:    perDay(func(r Result) float64 { return r.Avoidable }),
 			P95:          figure(func(r Result) float64 { return r.P95.Seconds() }),

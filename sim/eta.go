@@ -102,7 +102,7 @@ type Accuracy struct {
 	Covered   float64 // true within P10 to P90
 	Silent    float64 // no number although the lag went
 	Capacity  float64 // capacity of a replica told to within 10 %, of all that told one
-	Precision float64 // of "grows": the lag did not go
+	Precision float64 // of "it never drains": the lag did not go
 	Recall    float64
 }
 
@@ -119,9 +119,9 @@ func Judge(guesses []Guess) Accuracy {
 			told++
 			right += b2i(math.Abs(g.Capacity-1) <= 0.1)
 		}
-		grows += b2i(g.State == tidemark.Growing)
+		grows += b2i(g.Told.Verdict == tidemark.NeverDrains)
 		never += b2i(!g.Gone)
-		both += b2i(g.State == tidemark.Growing && !g.Gone)
+		both += b2i(g.Told.Verdict == tidemark.NeverDrains && !g.Gone)
 		if !g.Gone || g.True < shortest {
 			continue
 		}

@@ -32,7 +32,7 @@ const shortestRecording = time.Hour
 // gone on evenly as well. How the group was read does not matter: here it is read by
 // simulated replicas. 24 hours of 1,000 partitions take 100 MB.
 func (r Recording) Scenario(looks iter.Seq2[*tidemark.Snapshot, error]) (*Scenario, error) {
-	t := tape{group: r.Group, model: capacity.New(capacity.Options{}), columns: map[column]int{}}
+	t := tape{group: r.Group, model: capacity.New(capacity.Options{}), places: map[place]int{}}
 	for s, err := range looks {
 		if err != nil && len(t.at) == 0 {
 			return nil, fmt.Errorf("replay group %s: %w", r.Group, err)
@@ -58,9 +58,9 @@ func (r Recording) Scenario(looks iter.Seq2[*tidemark.Snapshot, error]) (*Scenar
 type tape struct {
 	group      string
 	model      *capacity.Model
-	columns    map[column]int
+	places     map[place]int
 	at         []int       // seconds since the first look
-	arrived    [][]float64 // per look and column; NaN: not seen
+	arrived    [][]float64 // per look and partition, in the order in which they were met; NaN: not seen
 	latest     []int64     // the end of each log when it was seen last
 	so         []float64   // what has arrived at each
 	began      time.Time
@@ -69,7 +69,8 @@ type tape struct {
 	seen       map[string]bool // groups
 }
 
-type column struct {
+// place is where one partition is.
+type place struct {
 	topic string
 	id    int32
 }
@@ -104,11 +105,11 @@ func (t *tape) row(rows []tidemark.Partition) []float64 {
 		if p.Reason.Blinds() || p.LogEnd < 0 {
 			continue
 		}
-		c := column{p.Topic, p.ID}
-		i, known := t.columns[c]
+		c := place{p.Topic, p.ID}
+		i, known := t.places[c]
 		if !known {
 			i = len(t.latest)
-			t.columns[c] = i
+			t.places[c] = i
 			t.latest, t.so, row = append(t.latest, p.LogEnd), append(t.so, 0), append(row, 0)
 		}
 		t.so[i] += float64(max(0, p.LogEnd-t.latest[i]))

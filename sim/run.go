@@ -20,6 +20,8 @@ type Entrant struct {
 	// Kafka's default, and everyone stops while it does. The load-aware one is
 	// cooperative: only what changes hands is not read meanwhile.
 	Assignor string
+	// Reference says that the policy is there to compare with: nobody can run it.
+	Reference bool
 }
 
 // run is what one policy did in one scenario.

@@ -99,6 +99,13 @@ func TestOverloadIsToldToGrow(t *testing.T) {
 	}
 }
 
+// Source: capacity.md 3.5, macro-F1 ≥ 0.95 on injected faults.
+func TestInjectedFaultsAreCalledByTheirNames(t *testing.T) {
+	if scores, macro := sim.Diagnose(2); macro < 0.95 {
+		t.Errorf("macro-F1 = %.2f, want 0.95: %+v", macro, scores)
+	}
+}
+
 func TestRowsAreMediansOverSeedsOfMeansOverScenarios(t *testing.T) {
 	var results []sim.Result
 	for seed, late := range []float64{1, 2, 9} {
