@@ -3,7 +3,6 @@ package capacity
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/aetherlink/tidemark"
@@ -14,6 +13,7 @@ const (
 	farSlower  = 0.75 // of what others read, or of what was read before: beyond what rates wander
 	muchHotter = 2    // times what the others get, where one replica cannot read it
 	fairGain   = 0.25 // of what more replicas should read more; less is no gain
+	mostFound  = 16   // of one finding: more partitions than that are no single ones
 )
 
 // diagnose says what is wrong beyond the state: causes that a person or a scaler must
@@ -43,6 +43,9 @@ func (l *look) stuck(e *tidemark.Estimate) (found []tidemark.Diagnosis) {
 	}
 	for i := range e.Partitions {
 		p, t := &e.Partitions[i], l.crew.of(i)
+		if len(found) == mostFound {
+			break
+		}
 		if p.State != tidemark.Stalled || t.stuck == t.partitions && t.partitions > 1 {
 			continue
 		}
@@ -233,17 +236,14 @@ const (
 // observe takes in a look at which every replica had more to do than it could, for
 // a whole window.
 func (r *reach) observe(l *look) {
-	now := l.group.newest()
-	if !l.allSaturated() || r.have != l.have() {
+	now, full := l.group.newest(), l.allSaturated()
+	if !full || r.have != l.have() {
 		r.full, r.have = 0, l.have()
 	}
-	if !l.allSaturated() {
-		return
-	}
-	if r.full == 0 {
+	if full && r.full == 0 {
 		r.full = now
 	}
-	if now-r.full < int64(l.windows.ofAdvances(l.windows.short, l.whole.period)) || !l.out.Known {
+	if !r.lasts(l) || !l.out.Known {
 		return
 	}
 	r.sizes = slices.DeleteFunc(r.sizes, func(s size) bool { return now-s.at > forgets })
@@ -260,6 +260,11 @@ func (r *reach) observe(l *look) {
 	}
 }
 
+// lasts says that all have had more to do than they can for a whole window.
+func (r *reach) lasts(l *look) bool {
+	return r.full > 0 && l.group.newest()-r.full >= int64(l.windows.ofAdvances(l.windows.short, l.whole.period))
+}
+
 func (l *look) allSaturated() bool {
 	for i := range l.crew.tides {
 		t := &l.crew.tides[i]
@@ -274,29 +279,27 @@ func (l *look) allSaturated() bool {
 // far less at once than they have: what they share is the limit.
 func (l *look) downstream() []tidemark.Diagnosis {
 	r := &l.group.reach
-	if r.full == 0 || l.group.newest()-r.full < int64(l.windows.ofAdvances(l.windows.short, l.whole.period)) || r.have < 2 {
+	if !r.lasts(l) || r.have < 2 {
 		return nil
 	}
 	now, of := l.out.PerSecond, l.whole.partitions
 	for _, s := range r.sizes {
+		d := tidemark.Diagnosis{Finding: tidemark.DownstreamLimit, Evidence: []tidemark.Figure{
+			{Name: "reads", Value: now, Unit: "records/s"},
+			{Name: "replicas", Value: float64(r.have), Unit: "replicas"},
+			{Name: "read_before", Value: s.most, Unit: "records/s"},
+			{Name: "replicas_before", Value: float64(s.replicas), Unit: "replicas"},
+		}}
 		more := Speedup(of, r.have)/Speedup(of, s.replicas) - 1
-		figures := []tidemark.Figure{
-			{Name: "reads", Value: now, Unit: "records/s"}, {Name: "replicas", Value: float64(r.have), Unit: "replicas"},
-			{Name: "read_before", Value: s.most, Unit: "records/s"}, {Name: "replicas_before", Value: float64(s.replicas), Unit: "replicas"},
-		}
 		switch {
-		case s.replicas < r.have && more > fairGain && now+noise*l.out.Error < s.most*(1+fairGain*more):
-			return []tidemark.Diagnosis{{
-				Finding: tidemark.DownstreamLimit, Evidence: figures,
-				Because:  fmt.Sprintf("%d replicas read %s, %d read %s: what they call, or share, is the limit", r.have, perSecond(now), s.replicas, perSecond(s.most)),
-				RuledOut: "not too few replicas: all have more to do than they can, and more of them read no more",
-			}}
+		case more > fairGain && now+noise*l.out.Error < s.most*(1+fairGain*more):
+			d.Because = fmt.Sprintf("%d replicas read %s, %d read %s: what they call, or share, is the limit", r.have, perSecond(now), s.replicas, perSecond(s.most))
+			d.RuledOut = "not too few replicas: all have more to do than they can, and more of them read no more"
+			return []tidemark.Diagnosis{d}
 		case s.replicas == r.have && now+noise*l.out.Error < farSlower*s.most:
-			return []tidemark.Diagnosis{{
-				Finding: tidemark.DownstreamLimit, Evidence: figures,
-				Because:  fmt.Sprintf("all %d replicas together read %s, they read %s before: what they call, or share, has become slower", r.have, perSecond(now), perSecond(s.most)),
-				RuledOut: "not one replica: all are slower at once",
-			}}
+			d.Because = fmt.Sprintf("all %d replicas together read %s, they read %s before: what they call, or share, has become slower", r.have, perSecond(now), perSecond(s.most))
+			d.RuledOut = "not one replica: all are slower at once"
+			return []tidemark.Diagnosis{d}
 		}
 	}
 	return nil
@@ -314,7 +317,7 @@ func (l *look) capped(e *tidemark.Estimate) []tidemark.Diagnosis {
 		Evidence: []tidemark.Figure{
 			{Name: "needed", Value: float64(r.Needed), Unit: "replicas"},
 			{Name: "useful", Value: float64(r.Useful), Unit: "partitions"},
-			{Name: "arrivals", Value: math.Max(l.in.PerSecond, l.whole.in.long.perSecond), Unit: "records/s"},
+			{Name: "arrivals", Value: max(l.in.PerSecond, l.whole.in.long.perSecond), Unit: "records/s"},
 			{Name: "one_replica_reads", Value: e.ReplicaCapacity.PerSecond, Unit: "records/s"},
 		},
 		Because:  fmt.Sprintf("it takes %d replicas, and %s allow %d: %d too many", r.Needed, partitions(l.total.Partitions), r.Useful, r.Needed-r.Useful),

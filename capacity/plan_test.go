@@ -91,7 +91,7 @@ func TestNewPartitionsDoNotDrainWhatWaitsInTheOld(t *testing.T) {
 	w := work("range", 10, 1, 1, 1)
 	w.Backlog = []float64{90_000, 0, 0}
 	before, after := w.Choice(3), w.WithPartitions(12).Choice(12)
-	if after.Drains != before.Drains || after.Drain < 9/10*before.Drain {
+	if after.Drains != before.Drains || after.Drain < before.Drain*9/10 {
 		t.Errorf("12 partitions drain in %s, 3 in %s", after.Drain, before.Drain)
 	}
 	if got, want := after.Busiest, 0.25; got != want {

@@ -285,19 +285,18 @@ func loadTrack(r *saved.Reader) track {
 	return t
 }
 
-func (re *reach) save(w *saved.Writer) {
-	w.Uint(uint64(len(re.sizes)))
-	for _, s := range re.sizes {
+func (r *reach) save(w *saved.Writer) {
+	w.Uint(uint64(len(r.sizes)))
+	for _, s := range r.sizes {
 		w.Uint(uint64(s.replicas))
 		w.Float(s.most)
 		w.Int(s.at)
 	}
 }
 
-func loadReach(r *saved.Reader) reach {
-	var re reach
+func loadReach(r *saved.Reader) (was reach) {
 	for range r.Count(sizesKept) {
-		re.sizes = append(re.sizes, size{replicas: int(r.Uint() % (1 << 30)), most: max(0, r.Float()), at: r.Int()})
+		was.sizes = append(was.sizes, size{replicas: int(r.Uint() % (1 << 30)), most: max(0, r.Float()), at: r.Int()})
 	}
-	return re
+	return was
 }
