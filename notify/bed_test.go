@@ -49,15 +49,20 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, said: make(chan message, 100)}
-		w.serve("localhost:80", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			var m message
-			if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
-				t.Errorf("read what the webhook got: %v", err)
-			}
-			w.said <- m
-		}))
+		w.serve("localhost:80", w.hear())
 		test(t, w)
 	})
+}
+
+// hear is the webhook.
+func (w *world) hear() http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		var m message
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+			w.t.Errorf("read what the webhook got: %v", err)
+		}
+		w.said <- m
+	}
 }
 
 func (w *world) serve(address string, handler http.Handler) {

@@ -16,7 +16,8 @@ import (
 
 // alertmanager is one that somebody else runs.
 type alertmanager struct {
-	down atomic.Bool
+	down  atomic.Bool
+	posts atomic.Int64
 
 	mu     sync.Mutex
 	active map[string]bool // by name, as it was told last
@@ -42,6 +43,7 @@ func (a *alertmanager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if json.NewDecoder(r.Body).Decode(&alerts) != nil {
 			w.WriteHeader(http.StatusBadRequest)
 		}
+		a.posts.Add(1)
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		for _, one := range alerts {
