@@ -69,9 +69,14 @@ func (a OAuth) read(context.Context) (string, error) {
 	return string(bytes.TrimSpace(text)), nil
 }
 
-// askForToken gets a token and has it renewed when a fifth of its life is left:
-// brokers end a session with its token, and the client signs in again when at most
-// 5 % of the session is left (KIP-368). One whose life is not told is used once.
+// lastOfToken is the least that a token has to live on when it is shown. A broker
+// ends the session with it (KIP-368), the client signs in again a second before, and
+// the broker refuses to be signed in to twice within a second.
+const lastOfToken = 10 * time.Second
+
+// askForToken gets a token, and a new one when a fifth of its life is left, or ten
+// seconds: clients sign in again when at most 5 % of the session are left, and shall
+// find a new one then. One whose life is not told is used once.
 func (o Options) askForToken(ctx context.Context, _ *credential[string]) (*credential[string], error) {
 	secret, err := o.SASL.password()
 	if err != nil {
@@ -92,8 +97,8 @@ func (o Options) askForToken(ctx context.Context, _ *credential[string]) (*crede
 	if token.Expiry.IsZero() {
 		return &credential[string]{value: token.AccessToken, renew: asked, expires: asked}, nil
 	}
-	life := token.Expiry.Sub(asked)
-	return &credential[string]{value: token.AccessToken, renew: asked.Add(life * 4 / 5), expires: token.Expiry}, nil
+	last := max(token.Expiry.Sub(asked)/5, lastOfToken)
+	return &credential[string]{value: token.AccessToken, renew: token.Expiry.Add(-last), expires: token.Expiry}, nil
 }
 
 // tokenClient is a client for one question. It follows no redirects: credentials go

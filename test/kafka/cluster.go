@@ -36,6 +36,7 @@ const (
 type Options struct {
 	Brokers   int // 0: one
 	SASL, TLS bool
+	With      []string // more lines of every broker's configuration
 }
 
 // Cluster is a running Kafka. Its brokers are numbered from 1.
@@ -54,7 +55,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	if testing.Short() {
 		t.Skip("a real Kafka takes seconds to start; not with -short")
 	}
-	if given := os.Getenv("TIDEMARK_TEST_BROKERS"); given != "" && o.Brokers <= 1 && !o.SASL && !o.TLS {
+	if given := os.Getenv("TIDEMARK_TEST_BROKERS"); given != "" && o.Brokers <= 1 && !o.SASL && !o.TLS && len(o.With) == 0 {
 		return &Cluster{t: t, external: strings.Split(given, ",")}
 	}
 	if out, err := command(t, "fetch").CombinedOutput(); err != nil {
@@ -68,6 +69,9 @@ func Start(t testing.TB, o Options) *Cluster {
 	}
 	if o.TLS {
 		args = append(args, "--tls")
+	}
+	for _, line := range o.With {
+		args = append(args, "--with", line)
 	}
 	if out, err := command(t, args...).CombinedOutput(); err != nil {
 		t.Fatalf("prepare %d brokers: %v\n%s", n, err, out)
