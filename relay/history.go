@@ -45,7 +45,7 @@ func (s *Service) serveHistory(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, refused)
 		return
 	}
-	done, refused := s.reserve()
+	done, refused := s.reserve(ctx)
 	if refused != "" {
 		s.refuse(w, r, refused)
 		return

@@ -1,6 +1,9 @@
 package relay
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // clockMargin allows for producers whose clocks differ: what is looked for by
 // time is looked for this much earlier, and only what is this much later counts
@@ -84,6 +87,11 @@ func (r *ring) enterNow() entry {
 func (r *ring) enter(c cursor) entry {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	// A replica that knows of new partitions may have sent the client, but hardly of
+	// so many: an id that somebody made up must not cost us memory.
+	if most := 4*len(r.head.next) + 64; len(c.next) > most {
+		c.next = slices.Clone(c.next[:most])
+	}
 	if c.epoch != r.head.epoch {
 		return r.enterByTime(c)
 	}

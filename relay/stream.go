@@ -117,7 +117,7 @@ func (s *Service) enter(ctx context.Context, from asked) (e entry, done func(), 
 	if e, refused = s.locate(ctx, from); refused != "" || len(e.behind) == 0 {
 		return e, done, refused
 	}
-	reader, refused := s.reserve()
+	reader, refused := s.reserve(ctx)
 	if refused != "" {
 		return e, done, refused
 	}
@@ -174,12 +174,15 @@ func (s *Service) find(ctx context.Context, when time.Time) (at vector, err erro
 	return at, err
 }
 
-// reserve takes one of the few readers of the log until done is called.
-func (s *Service) reserve() (done func(), refused string) {
+// reserve takes one of the few readers of the log until done is called. It waits for
+// one until ctx ends: most have little to read, as after a restart.
+func (s *Service) reserve(ctx context.Context) (done func(), refused string) {
 	select {
 	case s.catchUps <- struct{}{}:
 		return sync.OnceFunc(func() { <-s.catchUps }), ""
-	default:
+	case <-s.draining:
+		return nil, "draining"
+	case <-ctx.Done():
 		return nil, "catch_up"
 	}
 }
@@ -331,7 +334,9 @@ func (s *Service) fallBehind(ctx context.Context, v *visit) (place, error) {
 		return place{}, errSlow
 	}
 	if s.o.Slow == SlowCatchesUp {
-		if done, refused := s.reserve(); refused == "" {
+		wait, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if done, refused := s.reserve(wait); refused == "" {
 			defer done()
 			return s.catchUpAgain(ctx, v)
 		}

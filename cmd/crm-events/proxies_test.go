@@ -29,10 +29,17 @@ func TestProxiesOfTheManualPassEventsOnAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, publish := serveOnLoopback(t)
+	for _, transport := range []string{"nethttp", "dense"} {
+		t.Run(transport, func(t *testing.T) { checkProxies(t, string(manual), transport == "dense") })
+	}
+}
+
+func checkProxies(t *testing.T, manual string, dense bool) {
+	t.Helper()
+	service, publish := serveOnLoopback(t, dense)
 	t.Run("nginx", func(t *testing.T) {
 		port := freePort(t)
-		snippets := blocks(string(manual), "nginx")
+		snippets := blocks(manual, "nginx")
 		dir := t.TempDir()
 		config := "daemon off; pid " + dir + "/pid; error_log stderr; events {}\nhttp { access_log off;\n" +
 			"client_body_temp_path " + dir + "; proxy_temp_path " + dir + "; fastcgi_temp_path " + dir + "; uwsgi_temp_path " + dir + "; scgi_temp_path " + dir + ";\n" +
@@ -42,7 +49,7 @@ func TestProxiesOfTheManualPassEventsOnAtOnce(t *testing.T) {
 	})
 	t.Run("haproxy", func(t *testing.T) {
 		port := freePort(t)
-		config := strings.NewReplacer("crm-events:9010", service, "bind :8080", "bind 127.0.0.1:"+port).Replace(blocks(string(manual), "haproxy")[0])
+		config := strings.NewReplacer("crm-events:9010", service, "bind :8080", "bind 127.0.0.1:"+port).Replace(blocks(manual, "haproxy")[0])
 		startProxy(t, "haproxy", "-db", "-f", write(t, t.TempDir(), config))
 		checkProxy(t, "127.0.0.1:"+port, service, publish)
 	})
@@ -151,7 +158,7 @@ func get(t *testing.T, url string) string {
 }
 
 // serveOnLoopback runs the service over a broker in this process.
-func serveOnLoopback(t *testing.T) (address string, publishOne func()) {
+func serveOnLoopback(t *testing.T, dense bool) (address string, publishOne func()) {
 	t.Helper()
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "aetherlink.events"))
 	if err != nil {
@@ -164,7 +171,7 @@ func serveOnLoopback(t *testing.T) (address string, publishOne func()) {
 		t.Fatal(err)
 	}
 	s := settings{reset: "earliest"}
-	s.relay.Topic, s.relay.Group, s.relay.Drain = "aetherlink.events", "crm-events-sse", time.Second
+	s.relay.Topic, s.relay.Group, s.relay.Drain, s.relay.Dense = "aetherlink.events", "crm-events-sse", time.Second, dense
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error)
 	go func() { ended <- serve(ctx, s, ports{public: listener}, cluster) }()
