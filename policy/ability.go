@@ -25,13 +25,14 @@ const (
 
 // observe takes in what the model makes of all looks so far. A low figure is news
 // only in the look that brought it.
-func (a *ability) observe(at time.Time, capacity tidemark.Rate) {
-	if capacity.PerSecond > slowdown*a.usual {
-		a.usual = capacity.PerSecond
-	} else if proven(capacity) && capacity.PerSecond != a.latest {
-		a.fell(at, capacity.PerSecond)
+func (a *ability) observe(at time.Time, e *tidemark.Estimate) {
+	told := e.ReplicaCapacity.PerSecond
+	if told > slowdown*a.usual {
+		a.usual = told
+	} else if e.CapacityProven && told != a.latest {
+		a.fell(at, told)
 	}
-	a.latest = capacity.PerSecond
+	a.latest = told
 }
 
 // fell takes in what the fastest replica did while records fell behind.

@@ -87,7 +87,7 @@ func (p *Tidemark) Decide(s Sight) Decision {
 		hold.Because = "not enough looks yet to know what arrives and what a replica can do"
 		return hold
 	}
-	p.able.observe(s.At, s.Estimate.ReplicaCapacity)
+	p.able.observe(s.At, &s.Estimate)
 	if n, why := p.grow(s); n > hold.Replicas {
 		p.regret(s.At)
 		p.grew = s.At
@@ -134,10 +134,6 @@ func unclear(s Sight) string {
 	return ""
 }
 
-// proven says that a replica was seen with more to do than it could, so that its
-// rate is its capacity: to within a quarter. Until then it is a lower bound.
-func proven(perReplica tidemark.Rate) bool { return perReplica.Error < perReplica.PerSecond/4 }
-
 // grow returns the size that meets the target if the present one is too small.
 func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	settled := s.Ready == s.Wanted && s.At.Sub(p.settled) >= quiet
@@ -155,7 +151,7 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	}
 	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > limit*perReplica
 	tooLate := settled && late && p.tooLate(w, s, perReplica)
-	p.tried = p.tried || tooLate || proven(s.Estimate.ReplicaCapacity)
+	p.tried = p.tried || tooLate || s.Estimate.CapacityProven
 	if !tooBusy && !tooLate {
 		return 0, ""
 	}

@@ -152,7 +152,7 @@ func downOf(late float64) float64 { return bottom - 370*math.Log10(1+late)/math.
 
 // point draws one policy, and its line of the legend.
 func (s Section) point(out *strings.Builder, i int, r Row) {
-	colour := "#8a8f98"
+	colour := "#5c636e"
 	switch {
 	case strings.HasPrefix(r.Policy, "tidemark"):
 		colour = "#0b6e4f"
@@ -173,7 +173,7 @@ func Page(sections []Section) string {
 	out.WriteString(`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Scaling policies compared</title><style>` +
 		`body{font:15px/1.5 system-ui,sans-serif;max-width:68rem;margin:2rem auto;padding:0 1rem;color:#1c2024}` +
 		`table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.2rem .6rem;border-bottom:1px solid #ddd;text-align:right}` +
-		`td:first-child,th:first-child{text-align:left}.ours{font-weight:600}</style></head><body><h1>Scaling policies compared</h1>` +
+		`td{white-space:nowrap}td:first-child,th:first-child{text-align:left}.ours{font-weight:600}</style></head><body><h1>Scaling policies compared</h1>` +
 		`<p>Simulated days. Median over the seeds; in brackets what nine seeds of ten lie between. A record is late after a minute.</p>`)
 	for _, s := range sections {
 		fmt.Fprintf(&out, "<h2>%s</h2>%s<p>%s</p><table><thead><tr><th>policy</th>", html.EscapeString(s.Title), s.SVG(), html.EscapeString(s.verdict()))
