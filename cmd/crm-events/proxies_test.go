@@ -36,7 +36,8 @@ func TestProxiesOfTheManualPassEventsOnAtOnce(t *testing.T) {
 
 func checkProxies(t *testing.T, manual string, dense bool) {
 	t.Helper()
-	service, publish := serveOnLoopback(t, dense)
+	at, publish := serveOnLoopback(t, func(s *settings) { s.relay.Dense = dense })
+	service := at.public.Addr().String()
 	t.Run("nginx", func(t *testing.T) {
 		port := freePort(t)
 		snippets := blocks(manual, "nginx")
@@ -158,7 +159,7 @@ func get(t *testing.T, url string) string {
 }
 
 // serveOnLoopback runs the service over a broker in this process.
-func serveOnLoopback(t *testing.T, dense bool) (address string, publishOne func()) {
+func serveOnLoopback(t *testing.T, change func(*settings)) (at ports, publishOne func()) {
 	t.Helper()
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "aetherlink.events"))
 	if err != nil {
@@ -166,22 +167,23 @@ func serveOnLoopback(t *testing.T, dense bool) (address string, publishOne func(
 	}
 	t.Cleanup(broker.Close)
 	cluster := kafka.Options{Config: kafka.Config{Name: "main", Brokers: broker.ListenAddrs()}}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	s := settings{reset: "earliest", listen: "127.0.0.1:0"}
+	s.relay.Topic, s.relay.Group, s.relay.Drain = "aetherlink.events", "crm-events-sse", time.Second
+	change(&s)
+	at, err = openPorts(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := settings{reset: "earliest"}
-	s.relay.Topic, s.relay.Group, s.relay.Drain, s.relay.Dense = "aetherlink.events", "crm-events-sse", time.Second, dense
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error)
-	go func() { ended <- serve(ctx, s, ports{public: listener}, cluster) }()
+	go func() { ended <- serve(ctx, s, at, cluster) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("the service ended with %v", err)
 		}
 	})
-	return listener.Addr().String(), func() { publish(t, cluster, 1) }
+	return at, func() { publish(t, cluster, 1) }
 }
 
 func freePort(t *testing.T) string {
