@@ -25,15 +25,15 @@ func TestCommits(t *testing.T) {
 		change  func(w *world)
 		want    string
 	}{
-		{"committed in the middle", 10, []int64{7, 7, 7, 7}, nil, "3 3 3 3"},
+		{"p-plain: committed in the middle", 10, []int64{7, 7, 7, 7}, nil, "3 3 3 3"},
 		{"all read", 10, []int64{10, 10, 10, 10}, nil, "0 0 0 0"},
-		{"no commit on two", 10, []int64{7, 7}, nil, "3 3 ?:uncommitted ?:uncommitted"},
-		{"a stored commit of -1", 10, []int64{-1, 7}, nil, "?:uncommitted 3 ?:uncommitted ?:uncommitted"},
-		{"committed beyond the end", 10, []int64{1000, 7}, nil, "?:truncated 3 ?:uncommitted ?:uncommitted"},
-		{"an empty topic", 0, []int64{0, 0, 0, 0}, nil, "0 0 0 0"},
+		{"p-partial: no commit on two", 10, []int64{7, 7}, nil, "3 3 ?:uncommitted ?:uncommitted"},
+		{"p-minus: a stored commit of -1", 10, []int64{-1, 7}, nil, "?:uncommitted 3 ?:uncommitted ?:uncommitted"},
+		{"p-ahead: committed beyond the end", 10, []int64{1000, 7}, nil, "?:truncated 3 ?:uncommitted ?:uncommitted"},
+		{"p-zero: an empty topic", 0, []int64{0, 0, 0, 0}, nil, "0 0 0 0"},
 		{"an empty topic, no commit on two", 0, []int64{0, 0}, nil, "0 0 0:uncommitted 0:uncommitted"},
 		{
-			"retention was faster", 10, []int64{3, 3, 9, 10}, func(w *world) {
+			"p-expired: retention was faster", 10, []int64{3, 3, 9, 10}, func(w *world) {
 				for p := range int32(4) {
 					if err := w.cluster.DeleteRecords("probe", p, 8); err != nil {
 						w.t.Fatal(err)
@@ -42,7 +42,7 @@ func TestCommits(t *testing.T) {
 			}, "2:overtaken_by_retention 2:overtaken_by_retention 1 0",
 		},
 		{
-			"one end offset not available", 10, []int64{7, 7, 7, 7}, func(w *world) {
+			"p-leader: one end offset not available", 10, []int64{7, 7, 7, 7}, func(w *world) {
 				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "probe", Partitions: []int32{0}, Err: kerr.LeaderNotAvailable, Count: -1})
 			}, "?:unreachable 3 3 3",
 		},

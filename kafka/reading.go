@@ -22,7 +22,7 @@ type reading struct {
 	committed bool
 	owned     bool
 	beyond    bool            // commits were beyond the end in the last look
-	reason    tidemark.Reason // why offsets are not from this look
+	reason    tidemark.Reason // why offsets are Unseen that were not told to this look
 }
 
 // partition makes room for a partition. ok is false for numbers that cannot be.

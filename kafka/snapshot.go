@@ -119,25 +119,28 @@ func (l *look) partitions() int {
 // committed there once.
 func (l *look) join(to []tidemark.Partition, g *group, r *reading) []tidemark.Partition {
 	t := l.cluster.topics[r.topic]
-	blind := cmp.Or(g.unheard, r.reason)
 	switch {
 	case t == nil && l.absent(r):
 		return to
 	case t == nil: // nobody could tell us anything about it
 		return r.unseen(to, g.Name, r.topic, 0, tidemark.Unreachable)
 	}
-	from := len(to)
+	from, asked := len(to), !g.At.Before(l.began)
 	for i := range t.logs {
 		log := &t.logs[i]
 		p := tidemark.Partition{Group: g.Name, Topic: t.name, ID: log.ID, Committed: tidemark.Uncommitted, LogStart: log.Start, LogEnd: log.End}
 		if i < len(r.offsets) {
 			p.Committed = r.offsets[i]
 		}
-		if p.Committed <= log.End && !g.At.Before(l.began) {
+		if asked && p.Committed <= log.End {
 			p.LogEnd = log.endAt(g.At, p.Committed)
 		}
-		if p.Committed == tidemark.Uncommitted && blind != tidemark.Fine {
+		blind := g.unheard
+		switch {
+		case p.Committed == tidemark.Uncommitted && blind != tidemark.Fine:
 			p.Committed = tidemark.Unseen // it may have been committed since
+		case p.Committed == tidemark.Unseen:
+			blind = cmp.Or(blind, r.reason)
 		}
 		p.Finished = r.finished(&p)
 		p.Reason = l.judge(&p, blind, log)
