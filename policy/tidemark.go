@@ -170,7 +170,8 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 			return n, p.says(w, n, perReplica)
 		}
 	}
-	return p.most(w, s), "as many as help: " + p.says(w, s.Limits.Max, perReplica)
+	least := w.busiest(s.Limits.Max).arrivals * (1 + rounding)
+	return w.smallest(s.Wanted, s.Limits.Max, least), "as many as help: " + p.says(w, s.Limits.Max, perReplica)
 }
 
 // fastest returns what the fastest member reads per second, if that is known of
@@ -191,17 +192,6 @@ func fastest(s Sight) (perSecond float64, known bool) {
 		perSecond = max(perSecond, sum)
 	}
 	return perSecond, perSecond > 0
-}
-
-// most returns the smallest size from which on more replicas do not make the
-// busiest one less busy: what is asked for when no size meets the target.
-func (p *Tidemark) most(w work, s Sight) int {
-	n := s.Limits.Max
-	least := w.busiest(n).arrivals * (1 + rounding)
-	for n > s.Wanted && w.busiest(n-1).arrivals <= least {
-		n--
-	}
-	return n
 }
 
 func (p *Tidemark) says(w work, n int, perReplica float64) string {
@@ -274,23 +264,14 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return p.try(w, s)
 	}
 	allowed := p.filled * perReplica
-	n := smallest(w, s, allowed)
+	n := w.smallest(s.Limits.Min, s.Wanted, allowed)
 	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
 		return s.Wanted, "right: " + p.says(w, s.Wanted, perReplica)
 	}
-	if now := p.work(s, p.load.most(2*burstOver), perReplica); float64(n-smallest(now, s, allowed)) >= worthwhile*float64(n) {
+	if now := p.work(s, p.load.most(2*burstOver), perReplica); float64(n-now.smallest(s.Limits.Min, s.Wanted, allowed)) >= worthwhile*float64(n) {
 		return s.Wanted, "the load still falls: one change later, not two"
 	}
 	return n, "enough: " + p.says(w, n, perReplica)
-}
-
-// smallest returns the smallest size whose busiest replica has no more to do.
-func smallest(w work, s Sight, perSecond float64) int {
-	n := s.Wanted
-	for n > s.Limits.Min && w.busiest(n-1).arrivals <= perSecond {
-		n--
-	}
-	return n
 }
 
 // try finds out what a replica can do while that was never seen: all are loaded a
@@ -298,7 +279,7 @@ func smallest(w work, s Sight, perSecond float64) int {
 // replica fewer gives a single one more to do, and shows it.
 func (p *Tidemark) try(w work, s Sight) (replicas int, because string) {
 	shown := s.Estimate.ReplicaCapacity.PerSecond
-	n := smallest(w, s, beyondShown*shown)
+	n := w.smallest(s.Limits.Min, s.Wanted, beyondShown*shown)
 	if n == s.Wanted && n > few {
 		n--
 	}

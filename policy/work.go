@@ -15,6 +15,7 @@ type work struct {
 	parts    []part // by topic and id; for the load-aware assignor the largest first
 	until    []part // what those before each one make together
 	topics   []int  // where each topic ends
+	heaviest float64
 	hands    []part // what each replica gets, written anew for each size
 }
 
@@ -85,6 +86,7 @@ func newWork(assignor string, parts []part, topics []int) work {
 	}
 	for i, p := range w.parts {
 		w.until[i+1] = w.until[i].plus(p)
+		w.heaviest = max(w.heaviest, p.arrivals)
 	}
 	return w
 }
@@ -149,9 +151,21 @@ func (w *work) balanced(replicas int) part {
 // assignor moves anything: half of its slack, on average. Source: capacity.Balance.
 const unbalanced = 1.05
 
-// beyond says that so many replicas cannot do it, however it is dealt out.
+// beyond says that so many replicas cannot do it, however it is dealt out: it is more
+// than all of them do, or one partition is more than one does.
 func (w *work) beyond(replicas int, perSecond float64) bool {
-	return w.until[len(w.parts)].arrivals > float64(replicas)*perSecond
+	return w.until[len(w.parts)].arrivals > float64(replicas)*perSecond || w.heaviest > perSecond
+}
+
+// smallest returns the smallest size between two whose busiest replica has no more to
+// do than that; the larger one if there is none.
+func (w *work) smallest(from, to int, perSecond float64) int {
+	for n := from; n < to; n++ {
+		if !w.beyond(n, perSecond) && w.busiest(n).arrivals <= perSecond {
+			return n
+		}
+	}
+	return to
 }
 
 func b2i(b bool) int {
