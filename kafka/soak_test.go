@@ -315,8 +315,8 @@ func (s *soak) forget(ctx context.Context, r *rand.Rand, group string) {
 		}
 	}
 	done := begin(s.truth, s.commits, lost)
-	if err := deleteGroup(s.world, group); err != nil && ctx.Err() == nil {
-		s.t.Error(err)
+	for ctx.Err() == nil && deleteGroup(s.world, group) != nil {
+		pause(ctx, r, 1, 1) // its coordinator is away
 	}
 	done()
 	pause(ctx, r, 0, 30)

@@ -46,8 +46,7 @@ func newTruth() *truth {
 // during returns the least and the most a number was between two moments.
 func (l *timeline) during(from, to time.Time) (least, most int64) {
 	first := true
-	for i := len(*l) - 1; i >= 0; i-- {
-		c := (*l)[i]
+	for _, c := range slices.Backward(*l) {
 		if c.began.After(to) {
 			continue
 		}
@@ -64,8 +63,7 @@ func (l *timeline) during(from, to time.Time) (least, most int64) {
 
 // says tells whether a number may have been just this between two moments.
 func (l *timeline) says(value int64, from, to time.Time) bool {
-	for i := len(*l) - 1; i >= 0; i-- {
-		c := (*l)[i]
+	for _, c := range slices.Backward(*l) {
 		if c.began.After(to) {
 			continue
 		}
@@ -173,7 +171,7 @@ func (j *judge) look(s *tidemark.Snapshot) {
 		j.group(s, g)
 	}
 	for name := range j.groups() {
-		if _, found := s.Group(name); !found && j.settled(name, s) {
+		if _, found := s.Group(name); !found && j.settled(name, s) && j.known(name, s) {
 			j.complain("group %s is missing", name)
 		}
 	}
@@ -189,6 +187,16 @@ func (j *judge) settled(group string, s *tidemark.Snapshot) bool {
 		}
 	}
 	return true
+}
+
+// known says that a group cannot be missing from a look: it was in the one before,
+// or the look says of nothing that it was not seen.
+func (j *judge) known(group string, s *tidemark.Snapshot) bool {
+	if j.before == nil || len(s.Gaps) == 0 {
+		return true
+	}
+	_, found := j.before.Group(group)
+	return found
 }
 
 func (j *judge) log(s *tidemark.Snapshot, topic string, l *tidemark.Log) {
