@@ -60,7 +60,7 @@ func (s *Service) catchUp(ctx context.Context, v *visit, e entry) (place, error)
 
 // catchUpAgain gives a client from the log what it was too slow for.
 func (s *Service) catchUpAgain(ctx context.Context, v *visit) (place, error) {
-	at, _ := parseCursor(string(v.out.id)) // we wrote it
+	at, _ := parseCursor(string(v.out.position())) // we wrote it
 	e := s.ring.enter(at)
 	if err := s.skipRetention(ctx, &e); err != nil {
 		return place{}, fmt.Errorf("%w: %w", errSource, err)

@@ -346,7 +346,7 @@ func (s *Service) fallBehind(ctx context.Context, v *visit) (place, error) {
 
 // skipLost takes a client on that was too slow for the ring, and says what it lost.
 func (s *Service) skipLost(out *wire) place {
-	at, _ := parseCursor(string(out.id)) // we wrote it
+	at, _ := parseCursor(string(out.position())) // we wrote it
 	for {
 		e := s.ring.enter(at)
 		s.tell(out, e.gaps)

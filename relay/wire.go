@@ -26,7 +26,8 @@ type wire struct {
 	filter
 	socket  socket
 	timeout time.Duration
-	id      []byte // where the client stands: of the latest frame, or past what its filter passed over
+	latest  *frame // it stands past this one, or
+	id      []byte // where this says
 	unsaid  int    // records that it passed over since
 	scratch []byte
 	wrote   time.Time // when something was written last
@@ -55,10 +56,8 @@ func (o *wire) write(b []byte) {
 // frame writes a frame, or passes over it, with its own id or, not nil, another.
 // It says whether it was written.
 func (o *wire) frame(f *frame, at *cursor) bool {
-	if at != nil {
-		o.id = at.append(o.id[:0])
-	} else {
-		o.id = append(o.id[:0], f.text[len("id: "):f.id-1]...)
+	if o.latest = f; at != nil {
+		o.stand(at)
 	}
 	if !o.wants(f) {
 		if o.unsaid++; o.unsaid >= checkpointEvery {
@@ -80,9 +79,24 @@ func (o *wire) frame(f *frame, at *cursor) bool {
 	return true
 }
 
+// stand sets where the client stands.
+func (o *wire) stand(at *cursor) {
+	o.latest, o.id = nil, at.append(o.id[:0])
+}
+
+// position is where the client stands: past the latest frame that was written or
+// that its filter passed over, as an id. Most frames bring their own.
+func (o *wire) position() []byte {
+	if o.latest != nil {
+		o.id = append(o.id[:0], o.latest.text[len("id: "):o.latest.id-1]...)
+		o.latest = nil
+	}
+	return o.id
+}
+
 func (o *wire) appendOwnID(b []byte) []byte {
 	b = append(b, "id: "...)
-	b = append(b, o.id...)
+	b = append(b, o.position()...)
 	return append(b, '\n')
 }
 
@@ -106,9 +120,9 @@ func (o *wire) heartbeat() {
 // the one it has.
 func (o *wire) control(at *cursor, content any) {
 	if at != nil {
-		o.id = at.append(o.id[:0])
+		o.stand(at)
 	}
-	o.scratch = appendControl(o.scratch[:0], o.id, content)
+	o.scratch = appendControl(o.scratch[:0], o.position(), content)
 	o.write(o.scratch)
 }
 
