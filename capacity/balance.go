@@ -6,20 +6,20 @@ import (
 	"slices"
 )
 
-// defaultSlack is by how much a member may be busier than needed before it is worth
-// moving partitions: rates of a minute are known to a few percent.
-const defaultSlack = 0.1
+// slack is by how much a member may be busier than needed before it is worth moving
+// partitions: rates of a minute are known to a few percent.
+const slack = 0.1
 
 // Balance returns who shall read each partition so that nobody is much busier than
 // needed, and moves few partitions for it. If it returns the present owners, a
 // rebalance would not be worth it. The same question always gets the same answer.
 //
 // Everyone keeps what they have. What nobody has goes, largest first, to whom has
-// least to do. Then, while somebody is over the level by more than half of Slack,
-// one partition that evens it out best moves, or two change places. That is done
-// only if somebody is over the level by more than Slack, and if it takes off that
-// person at least half of Slack: figures that waver move nothing. The level is the
-// mean load of a member, without those who are filled by a single partition.
+// least to do. Then, while somebody is over the level by more than half the slack, the
+// partition that evens it out best moves, or two change places. That is done only if
+// somebody is over the level by more than the slack, and if it takes off at least half
+// of it: figures that waver move nothing. The level is the mean load of a member,
+// without those who are filled by a single partition.
 //
 // 8, 1, 1, 1, 1, 1, 1 and 2/s on 2 members that have four partitions each, 11 and
 // 5/s: the level is 8; it moves three of the small ones, 8 and 8/s.
@@ -30,7 +30,7 @@ func Balance(d Deal) []int {
 	}
 	s := newScale(d)
 	s.giveAway()
-	level, slack := s.level(), cmp.Or(d.Slack, defaultSlack)
+	level := s.level()
 	before := s.worst(level)
 	if before <= (1+slack)*level {
 		return s.owner

@@ -13,7 +13,6 @@ type Deal struct {
 	Owner   []int     // who reads it now; nil: nobody. A number that is no member's: who has left
 	Members int
 	May     func(partition, member int) bool // nil: everyone may read everything. Only Balance asks
-	Slack   float64                          // for Balance; 0: 0.1
 }
 
 // The assignors that Assign knows, by the names that groups report, and ours.

@@ -255,10 +255,19 @@ func (d *drift) save(w *saved.Writer) {
 	w.Float(d.net)
 	w.Float(d.miss)
 	w.Uint(uint64(d.n))
+	w.Int(d.seen)
+	w.Float(d.rate)
+	w.Float(d.square)
+	w.Uint(uint64(d.minutes))
 }
 
 func loadDrift(r *saved.Reader) drift {
-	return drift{at: r.Int(), lag: r.Int(), net: r.Float(), miss: max(0, r.Float()), n: int(r.Uint() % (wandersMax + 1))}
+	d := drift{at: r.Int(), lag: r.Int(), net: r.Float(), miss: max(0, r.Float()), n: int(r.Uint() % (wandersMax + 1))}
+	d.swell = swell{seen: r.Int(), rate: r.Float(), square: max(0, r.Float()), minutes: int(r.Uint() % (1 << 30))}
+	if d.seen > 0 && d.rate <= 0 {
+		r.Refuse()
+	}
+	return d
 }
 
 func (t *track) save(w *saved.Writer) {
