@@ -84,12 +84,14 @@ func TestRecordingThatWasCutOffIsReplayedUpToTheCut(t *testing.T) {
 	whole := looks(4, func(float64) float64 { return 100 })
 	cut := func(yield func(*tidemark.Snapshot, error) bool) {
 		n := 0
-		for s := range whole {
+		for s, err := range whole {
 			if n++; n > 480 {
 				yield(nil, errors.New("cut off"))
 				return
 			}
-			yield(s, nil)
+			if !yield(s, err) {
+				return
+			}
 		}
 	}
 	s, err := sim.Recording{Group: "billing", PerReplica: 1000}.Scenario(cut)

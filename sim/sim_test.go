@@ -121,3 +121,19 @@ func TestRowsAreMediansOverSeedsOfMeansOverScenarios(t *testing.T) {
 		t.Errorf("95 %% = %g, want %g", got, want)
 	}
 }
+
+// Source: issue 5, show 2: at most what a clairvoyant needs with Kafka's own assignor.
+func TestOursWithTheLoadAwareAssignorIsCheaperThanAClairvoyantUnderSkew(t *testing.T) {
+	r := play(t, entrant(t, "tidemark, load-aware"), "skew 0.35", 1)
+	if r.Clairvoyant > 1 || r.Avoidable > 1 {
+		t.Errorf("%.2f times the clairvoyant's replica-hours, %.1f minutes avoidably late; want at most 1 and 1", r.Clairvoyant, r.Avoidable)
+	}
+}
+
+// Source: capacity.md 3.5, fault safety: what nobody sees shrinks nothing.
+func TestGroupThatCommitsNowhereKeepsItsSize(t *testing.T) {
+	r := play(t, entrant(t, "tidemark"), "no commits", 1)
+	if got, want := r.ReplicaHours, 24.0*24; got < want-0.01 || got > want+0.01 {
+		t.Errorf("replica-hours = %.1f, want %.1f", got, want)
+	}
+}
