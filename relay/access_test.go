@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -272,4 +273,75 @@ func TestBatchesOfPartitionsAreWorkedOnAtTheSameTime(t *testing.T) {
 			t.Errorf("lag is %d, want %d", got, want)
 		}
 	})
+}
+
+// TestRecordsAreCountedOnceAndDeliveriesApart: the first is what the group does, the
+// second depends on who is watching.
+func TestRecordsAreCountedOnceAndDeliveriesApart(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		m := newMemory(3)
+		a, b := m.start(t, nil), m.start(t, nil)
+		tabs := []*browser{a.open(""), a.open(""), a.open("")}
+		synctest.Wait()
+		for p := range 3 {
+			m.publish(p, 10)
+		}
+		time.Sleep(time.Second)
+		worked := atoi(t, a.metric("crm_events_messages_total")) + atoi(t, b.metric("crm_events_messages_total"))
+		if want := 30; worked != want {
+			t.Errorf("both replicas together count %d records, want %d", worked, want)
+		}
+		if got, want := a.metric("crm_events_deliveries_total"), "90"; got != want {
+			t.Errorf("%s deliveries to three browsers, want %s", got, want)
+		}
+		for _, tab := range tabs {
+			tab.close()
+		}
+	})
+}
+
+// TestReadinessSaysWhatKeepsEventsFromFlowing has a topic that cannot be looked at,
+// and then can.
+func TestReadinessSaysWhatKeepsEventsFromFlowing(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		m := newMemory(1)
+		away := &unreachable{memory: m, down: true}
+		r := m.start(t, func(o *relay.Options) { o.Source = away })
+		ready := func() (int, string) {
+			answer := r.request(http.MethodGet, "/readyz", nil)
+			defer answer.Body.Close()
+			text, err := io.ReadAll(answer.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return answer.StatusCode, string(text)
+		}
+		time.Sleep(time.Second)
+		if got, text := ready(); got != http.StatusServiceUnavailable || !strings.Contains(text, "no route to the brokers") {
+			t.Errorf("without Kafka it is %d, %s", got, text)
+		}
+		away.mu.Lock()
+		away.down = false
+		away.mu.Unlock()
+		time.Sleep(3 * time.Second)
+		if got, text := ready(); got != http.StatusOK {
+			t.Errorf("with Kafka it is %d, %s", got, text)
+		}
+	})
+}
+
+// unreachable is the memory behind a network that may be down.
+type unreachable struct {
+	*memory
+	down bool
+}
+
+func (u *unreachable) Look(ctx context.Context) (tidemark.Topic, error) {
+	u.mu.Lock()
+	down := u.down
+	u.mu.Unlock()
+	if down {
+		return tidemark.Topic{}, errors.New("no route to the brokers")
+	}
+	return u.memory.Look(ctx)
 }

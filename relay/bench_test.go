@@ -100,7 +100,9 @@ func openStage(b *testing.B, m *memory, clients int, change func(*relay.Options)
 	b.Cleanup(func() {
 		stop()
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
 		_ = server.Close()
 	})
 	st.await(int64(clients)) // connected

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,7 +82,7 @@ func TestStreamSinceATimeBeginsThere(t *testing.T) {
 		finds := m.start(t, func(o *relay.Options) { o.Find = m.find })
 		reads := m.start(t, nil) // from the beginning, and passes over
 		since := began.Add(50 * time.Minute)
-		for _, query := range []string{fmt.Sprint(since.UnixMilli()), since.UTC().Format(time.RFC3339)} {
+		for _, query := range []string{strconv.FormatInt(since.UnixMilli(), 10), since.UTC().Format(time.RFC3339)} {
 			for _, r := range []*replica{finds, reads} {
 				b := r.openTo("/crm-events?since="+query, "")
 				time.Sleep(time.Second)

@@ -176,7 +176,9 @@ func asRecords(events []outbox.Event) []tidemark.Record {
 	records := make([]tidemark.Record, len(events))
 	for i, e := range events {
 		records[i] = tidemark.Record{Topic: e.Topic, Partition: -1, Key: []byte(e.Aggregate), Value: e.Payload, Headers: []tidemark.Header{
-			{Key: "event_id", Value: []byte(e.ID)}, {Key: "tenant_id", Value: []byte(e.Tenant)}, {Key: "type", Value: []byte(e.Type)},
+			{Key: "event_id", Value: []byte(e.ID)},
+			{Key: "tenant_id", Value: []byte(e.Tenant)},
+			{Key: "type", Value: []byte(e.Type)},
 			{Key: "occurred_at", Value: []byte(e.OccurredAt.UTC().Format(time.RFC3339Nano))},
 		}}
 	}

@@ -53,7 +53,7 @@ func TestProducedEventsAreTheOutboxs(t *testing.T) {
 	}
 	partitions := map[string]int32{}
 	for _, r := range records {
-		var value struct{ Type, TenantId, JobId string } //nolint:revive // names of the events' own
+		var value struct{ Type, TenantId, JobId string }
 		if err := json.Unmarshal(r.Value, &value); err != nil || len(r.Value) < 400 || value.JobId != string(r.Key) {
 			t.Fatalf("event %s of %s: %v", r.Value, r.Key, err)
 		}

@@ -100,9 +100,12 @@ func startProxy(t *testing.T, name string, args ...string) {
 
 func checkProxy(t *testing.T, proxy, service string, publish func()) {
 	t.Helper()
-	lines, leave := stream(t, proxy)
+	lines, leave := stream(t, proxy+"/crm-events", "")
 	await(t, lines, `"kind":"connected"`)
 	publish()
+	await(t, lines, `"kind":"domain_event"`)
+	leave()
+	lines, leave = stream(t, proxy+"/crm-events?typed=1", "earliest") // the proxy passes id and query on
 	await(t, lines, `"kind":"domain_event"`)
 	leave()
 	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(get(t, "http://"+service+"/metrics"), "crm_events_sse_clients 0"); {
@@ -115,22 +118,23 @@ func checkProxy(t *testing.T, proxy, service string, publish func()) {
 }
 
 // stream opens the stream through a proxy, which may need a moment to start.
-func stream(t *testing.T, proxy string) (lines *bufio.Scanner, leave func()) {
+func stream(t *testing.T, address, id string) (lines *bufio.Scanner, leave func()) {
 	t.Helper()
 	ctx, leave := context.WithCancel(t.Context())
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for range 100 {
-		q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+proxy+"/crm-events", nil)
+		q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		q.Header.Set("Accept", "text/event-stream")
+		q.Header.Set("Last-Event-ID", id)
 		if answer, err := client.Do(q); err == nil && answer.StatusCode == http.StatusOK {
 			return bufio.NewScanner(answer.Body), leave
 		}
 		time.Sleep(100 * time.Millisecond) // another process gives no other sign
 	}
-	t.Fatalf("no stream through the proxy at %s", proxy)
+	t.Fatalf("no stream through the proxy at %s", address)
 	return nil, leave
 }
 

@@ -7,11 +7,11 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,7 +201,7 @@ func TestNewKeysAreFoundAndMadeUpOnesCostTheIssuerNothing(t *testing.T) {
 	}
 	before := i.asked
 	for n := range 1000 {
-		_, _ = g.Admit(request(http.MethodGet, "/crm-events", sign(t, jwt.SigningMethodES256, i.keys["two"], fmt.Sprint(n), i.good())))
+		_, _ = g.Admit(request(http.MethodGet, "/crm-events", sign(t, jwt.SigningMethodES256, i.keys["two"], strconv.Itoa(n), i.good())))
 	}
 	if got, most := i.asked-before, 1; got > most {
 		t.Errorf("the issuer was asked %d times, want at most %d", got, most)

@@ -37,7 +37,7 @@ func postgres(t testing.TB) string {
 	if len(found) == 0 {
 		t.Skip("NOT CHECKED: no PostgreSQL; apt-get install postgresql brings it, and TIDEMARK_INTEGRATION=1 insists on it")
 	}
-	dir, err := os.MkdirTemp("", "sink-postgres-")
+	dir, err := os.MkdirTemp("", "sink-postgres-") //nolint:usetesting // the test's own folder is closed to PostgreSQL's user
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,8 @@ func records(partition, from, n int) (list []tidemark.Record) {
 			Key: []byte("job-1"), Value: fmt.Appendf(nil, `{"n":%d,"text":%q}`, i, strings.Repeat("x", 150)),
 			Headers: []tidemark.Header{
 				{Key: "event_id", Value: fmt.Appendf(nil, "%d-%d", partition, from+i)},
-				{Key: "type", Value: []byte("JobCreated")}, {Key: "tenant_id", Value: []byte("t1")},
+				{Key: "type", Value: []byte("JobCreated")},
+				{Key: "tenant_id", Value: []byte("t1")},
 			},
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,7 +78,7 @@ func onBothTransports(t *testing.T, test func(t *testing.T, b *bed)) {
 		t.Skip("clients are processes of their own; not with -short")
 	}
 	for _, transport := range []string{"nethttp", "dense"} {
-		t.Run(transport, func(t *testing.T) { test(t, openBed(t, "--dense="+fmt.Sprint(transport == "dense"))) })
+		t.Run(transport, func(t *testing.T) { test(t, openBed(t, "--dense="+strconv.FormatBool(transport == "dense"))) })
 	}
 }
 

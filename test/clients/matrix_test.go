@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,9 +109,9 @@ func TestGoSSEsClientGoesOnExactlyAfterACut(t *testing.T) {
 			h := new(heard)
 			conn := (&sse.Client{HTTPClient: http.DefaultClient, Backoff: sse.Backoff{InitialInterval: 100 * time.Millisecond}}).NewConnection(q)
 			conn.SubscribeToAll(func(event sse.Event) { h.hear(event.Data) })
-			ended := make(chan error)
-			go func() { ended <- conn.Connect() }()
-			t.Cleanup(func() { cancel(); <-ended })
+			var reading sync.WaitGroup
+			reading.Go(func() { _ = conn.Connect() }) // it ends with ctx
+			t.Cleanup(func() { cancel(); reading.Wait() })
 			return h
 		})
 	})
