@@ -158,7 +158,7 @@ func (l *look) peers(i int) float64 {
 func (l *look) hotKeys(e *tidemark.Estimate) (found []tidemark.Diagnosis) {
 	total := l.whole.in.short.perSecond
 	n := float64(len(e.Partitions))
-	if n < 2 || l.whole.in.short.unknown > 0 {
+	if n < 2 || l.whole.in.short.unknown > 0 || l.shares() {
 		return nil
 	}
 	for i := range e.Partitions {

@@ -123,3 +123,29 @@ func TestBacklogOfAStoppedGroupIsSizedFor(t *testing.T) {
 		t.Errorf("needed = %d (known %t), want %d", got, e.Replicas.Known, want)
 	}
 }
+
+// Source: capacity.md 2.6: share groups drop the cap of partitions.
+func TestShareGroupIsNotCappedByItsPartitions(t *testing.T) {
+	for _, kind := range []string{"classic", "share"} {
+		w := newWorld(t, 3, 3)
+		w.kind, w.arrivals, w.perMember = kind, 345, 100
+		e := w.after(10 * time.Minute)
+		r, capped := e.Replicas, kind == "classic"
+		if r.Needed < 5 || (r.Useful < r.Needed) != capped || (r.PartitionsNeeded > 3) != capped || (len(e.Diagnoses) > 0) != capped {
+			t.Errorf("%s: %+v, diagnoses %v", kind, r, e.Diagnoses)
+		}
+	}
+}
+
+// Who keeps a partition in a cooperative rebalance reads on.
+func TestCooperativeRebalanceDoesNotHideAStuckPartition(t *testing.T) {
+	for kind, want := range map[string]bool{"consumer": true, "classic": false} {
+		w := newWorld(t, 3, 3)
+		w.kind, w.arrivals, w.perMember = kind, 60, 100
+		w.run(5 * time.Minute)
+		w.frozen[1], w.phase = true, "Assigning"
+		if e := w.after(4 * time.Minute); (e.State == tidemark.Stalled) != want {
+			t.Errorf("%s: %s because %s, want stalled: %t", kind, e.State, e.Because, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package capacity_test
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -43,6 +44,7 @@ type world struct {
 	gaps       map[int]tidemark.Reason
 	blind      tidemark.Reason
 	phase      string
+	kind       string // of group; empty: classic
 }
 
 type simulated struct{ end, read, committed float64 }
@@ -224,7 +226,7 @@ func (w *world) look() tidemark.Estimate {
 }
 
 func (w *world) snapshot() *tidemark.Snapshot {
-	group := tidemark.Group{Name: "billing", Type: "classic", Phase: w.phase, At: w.now, Reason: w.blind, Coordinator: 2}
+	group := tidemark.Group{Name: "billing", Type: cmp.Or(w.kind, "classic"), Phase: w.phase, At: w.now, Reason: w.blind, Coordinator: 2}
 	for m, id := range w.members {
 		a := tidemark.Assignment{Topic: "orders"}
 		for i := range w.partitions {

@@ -123,9 +123,15 @@ func (l *look) replicas(state tidemark.State, service tidemark.Rate) tidemark.Re
 		r.Needed = min(r.Needed, max(1, r.Have))
 	}
 	r.PartitionsNeeded = r.Needed
+	if l.shares() { // many read one partition: nothing caps them
+		r.Useful, r.PartitionsNeeded = max(r.Useful, r.Needed), min(r.Needed, r.Useful)
+	}
 	r.Known = true
 	return r
 }
+
+// shares says that members share partitions, record by record (KIP-932).
+func (l *look) shares() bool { return l.seen.Type == "share" }
 
 // have counts the members that own something or, if none does, all.
 func (l *look) have() int {
