@@ -23,9 +23,10 @@ type Work struct {
 
 // WorkOf returns the work of a group as it was seen and estimated. ok is false
 // while what arrives or what a replica can read is not known, or the lag of some
-// partition is not: of what was not seen no plan can be made.
+// partition is not: of what was not seen no plan can be made. Nor is it for share
+// groups, whose members share every partition: there [Need] is the answer.
 func WorkOf(g tidemark.Group, rows []tidemark.Partition, e tidemark.Estimate, t tidemark.Target) (w Work, ok bool) {
-	if !e.ReplicaCapacity.Known || !e.Lag.Complete || len(rows) == 0 || len(rows) != len(e.Partitions) {
+	if g.Type == "share" || !e.ReplicaCapacity.Known || !e.Lag.Complete || len(rows) == 0 || len(rows) != len(e.Partitions) {
 		return Work{}, false
 	}
 	w = Work{Assignor: g.Assignor, Replica: e.ReplicaCapacity.PerSecond, Target: WithDefaults(t)}

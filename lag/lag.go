@@ -54,7 +54,7 @@ type log struct {
 	past  past
 	begun bool // start is known
 	start int64
-	cuts  []cut // oldest first
+	cuts  []int64 // at the latest cuts: the age of the youngest record that went, in ms
 }
 
 // New returns an empty history.

@@ -7,13 +7,6 @@ import (
 	"github.com/aetherlink/tidemark"
 )
 
-// cut is a moment at which a log was seen to begin later than before: retention
-// has deleted what was there.
-type cut struct {
-	at, start int64
-	age       int64 // of the youngest record that went, in ms; 0: not known
-}
-
 const (
 	// cutsKept are enough to tell a habit.
 	cutsKept = 4
@@ -22,22 +15,23 @@ const (
 	youngest = 10 * time.Minute
 )
 
-// cutAt takes in where the log begins now.
+// cutAt takes in where the log begins now. Where that is later than before, retention
+// has deleted what was there, and the youngest of it was so old.
 func (t *topic) cutAt(l *log, start, at int64) {
 	switch {
 	case start < 0 || start == l.start:
 		return
-	case start > l.start && l.begun:
-		c := cut{at: at, start: start}
-		if arrived, _, known := t.when(l, start-1, point{at: at, end: l.line.end()}); known {
-			c.age = max(0, at-int64(arrived))
+	case start < l.start:
+		l.cuts = nil
+	case l.begun:
+		arrived, _, known := t.when(l, start-1, point{at: at, end: l.line.end()})
+		if !known {
+			break
 		}
 		if len(l.cuts) == cutsKept {
 			l.cuts = slices.Delete(l.cuts, 0, 1)
 		}
-		l.cuts = append(l.cuts, c)
-	case start < l.start:
-		l.cuts = nil
+		l.cuts = append(l.cuts, max(0, at-int64(arrived)))
 	}
 	l.start, l.begun = start, true
 }
@@ -45,16 +39,10 @@ func (t *topic) cutAt(l *log, start, at int64) {
 // kept returns how long the log keeps a record: the median age of the youngest ones
 // that went when it was cut, at most what the topic's configuration says.
 func (l *log) kept(configured time.Duration) (d time.Duration, known bool) {
-	var ages []int64
-	for _, c := range l.cuts {
-		if c.age > 0 {
-			ages = append(ages, c.age)
-		}
-	}
-	if len(ages) == 0 {
+	if len(l.cuts) == 0 {
 		return configured, configured > 0
 	}
-	slices.Sort(ages)
+	ages := slices.Sorted(slices.Values(l.cuts))
 	d = time.Duration(ages[(len(ages)-1)/2]) * time.Millisecond
 	if configured > 0 {
 		d = min(d, configured)

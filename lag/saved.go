@@ -95,10 +95,8 @@ func (l *log) save(w *saved.Writer) {
 	w.Bool(l.begun)
 	w.Int(l.start)
 	w.Uint(uint64(len(l.cuts)))
-	for _, c := range l.cuts {
-		w.Int(c.at)
-		w.Int(c.start)
-		w.Int(c.age)
+	for _, age := range l.cuts {
+		w.Int(age)
 	}
 }
 
@@ -107,7 +105,7 @@ func loadLog(r *saved.Reader) log {
 	l.past = past{line: loadLine(r), asked: int(r.Uint() % (1 << 30))}
 	l.begun, l.start = r.Bool(), r.Int()
 	for range r.Count(cutsKept) {
-		l.cuts = append(l.cuts, cut{at: r.Int(), start: r.Int(), age: r.Int()})
+		l.cuts = append(l.cuts, max(0, r.Int()))
 	}
 	return l
 }
