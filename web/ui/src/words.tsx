@@ -72,7 +72,7 @@ export function Errors({ errors }: { errors: { what: string; reason: string; tex
 }
 
 // shellWord writes text so that a shell takes it for one word.
-export const shellWord = (text: string) => (/^[\w.][\w.-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`)
+export const shellWord = (text: string) => (/^[\w./:@%+=][\w./:@%+=-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`)
 
 // Copies are lines to be pasted elsewhere. Browsers let a page copy only over TLS
 // or from this machine.
