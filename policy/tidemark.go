@@ -45,6 +45,7 @@ type Tidemark struct {
 	stirred time.Time     // when that changed last
 	members int
 	settled time.Time // when the members changed last
+	vain    time.Time // when it last showed that more replicas read no more
 }
 
 // The rest between changes, and how long the past must have allowed a smaller
@@ -58,6 +59,7 @@ const (
 	quiet           = 90 * time.Second // after a rebalance, until rates are those since then
 	lead            = 90 * time.Second // until replicas that are asked for now take part
 	few             = 4                // replicas of which none is spared to try what one can do
+	vainFor         = 30 * time.Minute // after more replicas read no more, until more are tried again
 	kept            = 0.4              // of the reserve that a plan leaves
 	worthwhile      = 0.3              // of the replicas; a smaller saving is not worth a rebalance
 	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
@@ -88,6 +90,9 @@ func (p *Tidemark) Decide(s Sight) Decision {
 		return hold
 	}
 	p.able.observe(s.At, &s.Estimate)
+	if inVain(&s.Estimate) {
+		p.vain = s.At
+	}
 	if n, why := p.grow(s); n > hold.Replicas {
 		p.regret(s.At)
 		p.grew = s.At
@@ -152,7 +157,7 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	tooBusy := p.tried && w.busiest(s.Wanted).arrivals > limit*perReplica
 	tooLate := settled && late && p.tooLate(w, s, perReplica)
 	p.tried = p.tried || tooLate || s.Estimate.CapacityProven
-	if !tooBusy && !tooLate {
+	if !tooBusy && !tooLate || s.At.Sub(p.vain) <= vainFor {
 		return 0, ""
 	}
 	now := w.busiest(s.Wanted).arrivals
@@ -172,6 +177,29 @@ func (p *Tidemark) grow(s Sight) (replicas int, because string) {
 	}
 	least := w.busiest(s.Limits.Max).arrivals * (1 + rounding)
 	return w.smallest(s.Wanted, s.Limits.Max, least), "as many as help: " + p.says(w, s.Limits.Max, perReplica)
+}
+
+// inVain says that a group which grew reads no more than before: what its replicas
+// call, or share, is the limit. Source: capacity.md 2.3.
+func inVain(e *tidemark.Estimate) bool {
+	for _, d := range e.Diagnoses {
+		if d.Finding != tidemark.DownstreamLimit {
+			continue
+		}
+		var now, before float64
+		for _, f := range d.Evidence {
+			switch f.Name {
+			case "replicas":
+				now = f.Value
+			case "replicas_before":
+				before = f.Value
+			}
+		}
+		if before < now {
+			return true
+		}
+	}
+	return false
 }
 
 // fastest returns what the fastest member reads per second, if that is known of
@@ -209,8 +237,8 @@ func (p *Tidemark) tooLate(w work, s Sight, perReplica float64) bool {
 }
 
 // inTime says that the backlog of every consumer is small or soon gone: it is read
-// in half the time that a record may wait, or gone within twice that time net of
-// arrivals.
+// in half the time that a record may wait, or gone within four times that time net of
+// arrivals. Faster takes far more replicas than whatever came so suddenly will need.
 func (p *Tidemark) inTime(w work, replicas int, perReplica float64) bool {
 	b := w.busiest(replicas)
 	soon := min(4*p.options.TimeLag, p.options.Target.Drain).Seconds()
@@ -249,6 +277,8 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 		return s.Wanted, "not caught up: " + s.Estimate.Because
 	case less(s.Estimate.Consumption, s.Estimate.Arrivals):
 		return s.Wanted, "less is read than arrives"
+	case s.Group.Unmet.Blinds():
+		return s.Wanted, "its members were not seen: " + s.Group.Unmet.String()
 	case s.Ready != s.Wanted || len(s.Group.Members) != s.Ready:
 		return s.Wanted, "replicas are starting or leaving"
 	case s.At.Sub(p.settled) < quiet || s.At.Sub(p.grew) <= restAfterGrowth || s.At.Sub(p.shrank) < restAfterShrink:

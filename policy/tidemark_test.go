@@ -119,7 +119,7 @@ func steps() int {
 // spoil makes a sight one that must not shrink a group, in one of the ways there are.
 func spoil(s *policy.Sight, r *rand.Rand) {
 	i := r.IntN(len(s.Rows))
-	switch e := &s.Estimate; r.IntN(7) {
+	switch e := &s.Estimate; r.IntN(8) {
 	case 0: // the coordinator did not answer
 		s.Group.Reason = tidemark.Unreachable
 	case 1: // nor the leader of one partition
@@ -133,6 +133,8 @@ func spoil(s *policy.Sight, r *rand.Rand) {
 		s.Group.Phase = "PreparingRebalance"
 	case 5: // a partition stands still
 		e.State, e.Partitions[i].Reason = tidemark.Stalled, tidemark.Stuck
+	case 7: // nobody said who is a member
+		s.Group.Unmet = tidemark.Unreachable
 	case 6: // not all replicas are members
 		s.Group.Members = s.Group.Members[:len(s.Group.Members)/2]
 	}
@@ -308,6 +310,29 @@ func TestPartitionTooHotForOneReplicaIsNoReasonToGrow(t *testing.T) {
 		if got, want := d.Replicas, 4; got > want {
 			t.Fatalf("replicas = %d, want at most %d: %s", got, want, d.Because)
 		}
+	}
+}
+
+// Source: capacity.md 2.3, ineffective scale-up.
+func TestGroupThatGrewInVainDoesNotGrowOnForHalfAnHour(t *testing.T) {
+	g := newGroup(24, 6)
+	for range 100 {
+		g.look(4800)
+	}
+	grew := 0
+	for look := range 200 {
+		s := g.sight(9000)
+		if look < 20 {
+			s.Estimate.Diagnoses = []tidemark.Diagnosis{{Finding: tidemark.DownstreamLimit, Evidence: []tidemark.Figure{
+				{Name: "replicas", Value: 6}, {Name: "replicas_before", Value: 4},
+			}}}
+		}
+		if grew = look; g.policy.Decide(s).Replicas > 6 {
+			break
+		}
+	}
+	if got, want := grew, 20+120; got != want {
+		t.Errorf("grew at look %d, want %d: half an hour after the last time it was found", got, want)
 	}
 }
 
