@@ -81,11 +81,17 @@ func behind(s tidemark.State) bool {
 	}
 }
 
-// begin lays out the moments that the tides are summed over.
+// begin lays out the moments that the tides are summed over, and how often each
+// consumer commits: it does so for all its partitions at once, and where little
+// arrives one partition alone shows too short a period.
 func (l *look) begin() {
 	l.total.Complete = true
 	for i := range l.crew.tides {
 		l.crew.tides[i].commits = course{at: l.group.at, n: l.group.n}
+	}
+	for i := range l.rows {
+		t := l.crew.of(i)
+		t.period = max(t.period, l.group.partitions[i].usual())
 	}
 }
 
@@ -119,19 +125,19 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	if committed {
 		e.Consumption = c.rate(&l.group.strip, l.windows)
 	}
-	late := l.late(lag, e.TimeLag, c.usual())
-	e.State, e.Reason = l.partitionState(i, e, waiting{lag: lag, known: known, late: late, in: &in})
 
 	t := l.crew.of(i)
-	t.behind += b2i(behind(e.State))
+	late := l.late(lag, e.TimeLag, t.period)
+	e.State, e.Reason = l.partitionState(i, e, waiting{lag: lag, known: known, late: late, in: &in})
+
 	if late {
 		t.late++
 		l.oldest.deepen(i, e.TimeLag.Value.Nanoseconds())
 	}
+	t.behind += b2i(behind(e.State))
 	t.partitions++
 	t.in.add(in)
 	t.hottest = max(t.hottest, in.short.perSecond)
-	t.period = max(t.period, c.usual())
 	t.deepen(i, lag)
 	if blind {
 		t.blind++

@@ -84,11 +84,11 @@ type waiting struct {
 	in    *influx
 }
 
-// late says that a record has waited for longer than commits that come now and then
-// and looks that come now and then explain. One record alone is never late: a
-// transaction's marker stays behind for ever.
+// late says that a record has waited for half as long again as commits that come now
+// and then, and looks that come now and then, explain. One record alone is never late: a transaction's marker stays
+// behind for ever.
 func (l *look) late(lag int64, t tidemark.TimeLag, period time.Duration) bool {
-	return lag > 1 && t.Known && t.Value-t.Error > l.windows.inFlight(period)
+	return lag > 1 && t.Known && t.Value-t.Error > l.windows.inFlight(period)*3/2
 }
 
 // partitionState is [look.state] for partition number i, with the reason.

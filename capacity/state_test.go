@@ -405,3 +405,19 @@ func TestRecordBehindATransactionsMarkerDoesNotMakeAGroupLate(t *testing.T) {
 		wantState(t, e, tidemark.CaughtUp)
 	}
 }
+
+func TestTimeLagsDoNotMakeTheStateOfAGroupThatKeepsUpFlap(t *testing.T) {
+	for _, arrivals := range []float64{0.05, 0.3, 3, 120} {
+		for _, every := range []time.Duration{5 * time.Second, 20 * time.Second, time.Minute, 4 * time.Minute} {
+			w := newWorld(t, 6, 2)
+			w.arrivals, w.perMember, w.commits, w.jitter = arrivals, 100, every, true
+			w.aged()
+			w.run(4 * every)
+			for _, e := range w.run(time.Hour) {
+				if e.State != tidemark.CaughtUp && e.State != tidemark.Idle {
+					t.Fatalf("%g/s, commits every %s: state = %s, want caught_up; because %s; %s", arrivals, every, e.State, e.Because, e.TimeLag.Value)
+				}
+			}
+		}
+	}
+}
