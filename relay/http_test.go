@@ -145,6 +145,7 @@ func TestOverCapacityBrowsersAreToldToComeBackAndOthersGet503(t *testing.T) {
 func TestRequestsAreCountedByRouteAndNotByWhatIsAskedFor(t *testing.T) {
 	bothTransports(t, func(t *testing.T) {
 		r := newMemory(1).start(t, nil)
+		synctest.Wait()
 		f := func(method, path string, status int) {
 			t.Helper()
 			answer := r.request(method, path, nil)

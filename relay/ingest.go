@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -15,12 +16,19 @@ const pieceSize = 128
 
 // relay is the data plane: it reads the whole topic into the ring.
 func (s *Service) relay(ctx context.Context) {
-	reader, at := s.begin(ctx)
+	reader, at, end := s.begin(ctx)
 	if reader == nil {
 		return
 	}
 	defer reader.Close()
+	warm := sync.OnceFunc(func() { close(s.begun) })
+	// What is not read by then is a lot, or is not events: nobody shall wait for it.
+	enough := time.AfterFunc(patience, warm)
+	defer enough.Stop()
 	for ctx.Err() == nil {
+		if at.next.reaches(end) {
+			warm()
+		}
 		records, err := reader.Next(ctx)
 		began := time.Now()
 		for piece := range slices.Chunk(records, pieceSize) {
@@ -31,27 +39,29 @@ func (s *Service) relay(ctx context.Context) {
 	}
 }
 
-// begin finds out where the log ends and opens a reader there. It tries until ctx
-// ends; then there is no reader.
-func (s *Service) begin(ctx context.Context) (Reader, cursor) {
+// begin finds out where the log ends and opens a reader there, or a little before.
+// It tries until ctx ends; then there is no reader.
+func (s *Service) begin(ctx context.Context) (reader Reader, at cursor, end vector) {
 	for ctx.Err() == nil {
 		topic, err := s.look(ctx)
-		at := cursor{epoch: epochOf(topic.Name, topic.ID), at: time.Now().UnixMilli()}
+		at = cursor{epoch: epochOf(topic.Name, topic.ID), at: time.Now().UnixMilli()}
 		for _, log := range topic.Partitions {
 			at.next.set(log.ID, log.End)
 		}
-		var reader Reader
+		end = at.clone().next
+		if err == nil && s.o.Find != nil {
+			at.next, err = s.find(ctx, time.Now().Add(-s.o.WarmUp))
+		}
 		if err == nil {
 			reader, err = s.o.Source.ReadFrom(ctx, at.next.positions(s.o.Topic))
 		}
 		s.settle(ctx, "reading the topic", err)
 		if err == nil {
 			s.ring.begin(at)
-			close(s.begun)
-			return reader, at
+			return reader, at, end
 		}
 	}
-	return nil, cursor{}
+	return nil, cursor{}, nil
 }
 
 // look asks what the topic holds, and takes no half answer: an end that is not

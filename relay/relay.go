@@ -43,6 +43,7 @@ type Config struct {
 	RingBytes   int           // what the ring holds of encoded frames at most (64 MiB),
 	RingRecords int           // how many (65,536),
 	RingAge     time.Duration // and for how long (15m)
+	WarmUp      time.Duration // how far back to read first, so that browsers of a replica that is restarted find there what they miss (30s)
 
 	MaxClients          int           // streams open at once (2,000),
 	MaxClientsPerIP     int           // from one address (50),
@@ -87,7 +88,8 @@ type Options struct {
 	// Admit says who asks, or why not to answer. nil: everybody is somebody who may see everything.
 	Admit   func(*http.Request) (Visitor, error)
 	Tickets http.Handler // answers POST /crm-events/ticket. nil: nothing there
-	// Find says where the log stood at a time. nil: looking for a time reads the log from its beginning.
+	// Find says where the log stood at a time. nil: looking for a time reads the log
+	// from its beginning, and there is no warming up.
 	Find    func(context.Context, time.Time) ([]tidemark.Position, error)
 	Version string       // for the page at /
 	Log     *slog.Logger // nil: silent
@@ -140,7 +142,7 @@ type Service struct {
 	taken    sync.WaitGroup // streams that net/http knows nothing of
 	buffers  sync.Pool      // of *[]byte, for those
 	batches  sync.Pool      // of *[]*frame, for clients that have something to read
-	begun    chan struct{}  // closed when the ring knows where the log stands
+	begun    chan struct{}  // closed when the ring is warm
 	draining chan struct{}  // closed when all streams shall end
 }
 
@@ -190,7 +192,7 @@ func (c Config) Validate() error {
 	default:
 		return fmt.Errorf("relay: slow clients can be met with catch_up, gap or disconnect, not with %q", c.Slow)
 	}
-	least := min(c.CommitInterval, c.RingAge, c.Heartbeat, c.Retry, c.WriteTimeout, c.MaxAge, c.Coalesce, c.Drain)
+	least := min(c.CommitInterval, c.RingAge, c.WarmUp, c.Heartbeat, c.Retry, c.WriteTimeout, c.MaxAge, c.Coalesce, c.Drain)
 	fewest := min(c.RingBytes, c.RingRecords, c.MaxClients, c.MaxClientsPerIP, c.MaxClientsPerUser, c.MaxClientsPerTenant,
 		c.CatchUpReaders, c.MaxEventBytes, c.CatchUpBytes)
 	if least < 0 || fewest < 0 || min(c.WorkRate, c.MaxConnectRate) < 0 {
@@ -205,6 +207,7 @@ func (c Config) withDefaults() Config {
 	c.RingBytes = cmp.Or(c.RingBytes, 64<<20)
 	c.RingRecords = cmp.Or(c.RingRecords, 1<<16)
 	c.RingAge = cmp.Or(c.RingAge, 15*time.Minute)
+	c.WarmUp = cmp.Or(c.WarmUp, 30*time.Second)
 	c.MaxClients = cmp.Or(c.MaxClients, 2000)
 	c.MaxClientsPerIP = cmp.Or(c.MaxClientsPerIP, 50)
 	c.MaxClientsPerUser = cmp.Or(c.MaxClientsPerUser, 20)

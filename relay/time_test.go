@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/relay"
 )
 
@@ -161,4 +163,48 @@ func TestEventThatIsTooLargeIsReferredTo(t *testing.T) {
 		}
 		b.close()
 	})
+}
+
+// TestReplicaThatIsRestartedIsWarm: browsers that come back to it find what they
+// miss in its ring, and none of them has to read from the log. Who asks for no
+// position gets nothing old all the same.
+func TestReplicaThatIsRestartedIsWarm(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		m := newMemory(2)
+		first := m.start(t, nil)
+		b := first.open("")
+		synctest.Wait()
+		m.publish(0, 50)
+		time.Sleep(time.Second)
+		b.close()
+		m.publish(1, 50)
+		time.Sleep(20 * time.Second)
+		opened := &counted{memory: m}
+		second := m.start(t, func(o *relay.Options) { o.Source, o.Find = opened, m.find })
+		again, live := second.open(b.lastID()), second.open("")
+		m.publish(0, 3)
+		time.Sleep(time.Second)
+		if got, want := again.got(1), upTo(50); !slices.Equal(got, want) || again.all()[0].Resume != "exact" {
+			t.Errorf("it got %v and %s, want %v and exact", got, again.all()[0].Resume, want)
+		}
+		if got, want := len(live.got(0)), 3; got != want || len(live.got(1)) > 0 {
+			t.Errorf("who asked for nothing got %d and %d events, want %d and none", got, len(live.got(1)), want)
+		}
+		if got, want := opened.readers, 1; got != want {
+			t.Errorf("the log was opened %d times, want %d: for the ring", got, want)
+		}
+		again.close()
+		live.close()
+	})
+}
+
+// counted is the memory, and how many readers were opened.
+type counted struct {
+	*memory
+	readers int
+}
+
+func (c *counted) ReadFrom(ctx context.Context, at []tidemark.Position) (relay.Reader, error) {
+	c.readers++
+	return c.memory.ReadFrom(ctx, at)
 }

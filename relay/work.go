@@ -78,7 +78,7 @@ func (s *Service) doAll(ctx context.Context, at spot, records []tidemark.Record)
 		}
 		s.settle(ctx, "work", err)
 		if err == nil {
-			s.progress.done(last)
+			s.progress.done(records[0], last)
 			s.metrics.messages.Add(float64(len(events)))
 			return
 		}
@@ -90,7 +90,7 @@ func (s *Service) doAll(ctx context.Context, at spot, records []tidemark.Record)
 // before: then the record counts as not worked.
 func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
 	if r.Control {
-		s.progress.done(r)
+		s.progress.done(r, r)
 		return true
 	}
 	began := time.Now()
@@ -108,7 +108,7 @@ func (s *Service) do(ctx context.Context, r tidemark.Record) bool {
 			break
 		}
 	}
-	s.progress.done(r)
+	s.progress.done(r, r)
 	s.metrics.messages.Inc()
 	return true
 }
@@ -158,14 +158,17 @@ func newProgress() *progress {
 	return &progress{worked: map[spot]int64{}, committed: map[spot]int64{}}
 }
 
-func (p *progress) done(r tidemark.Record) {
-	at := spot{r.Topic, r.Partition}
+// done notes that records of a partition are worked, from the first to the last. If
+// they are not those after the ones before, the partition was given to us there:
+// that much is committed, and browsers here that have less do not take it back.
+func (p *progress) done(first, last tidemark.Record) {
+	at := spot{last.Topic, last.Partition}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r.Offset < p.worked[at] { // given back to us at an earlier offset
-		delete(p.committed, at)
+	if worked, known := p.worked[at]; !known || first.Offset < worked {
+		p.committed[at] = first.Offset
 	}
-	p.worked[at] = r.Offset + 1
+	p.worked[at] = last.Offset + 1
 }
 
 // forget drops what we know of a partition that somebody else works on now: a

@@ -251,3 +251,30 @@ func atoi(t *testing.T, text string) int {
 	}
 	return int(f)
 }
+
+// TestProgressOfAnotherReplicaIsNotTakenBack: the partitions come over from a
+// replica that had committed them, while a browser here has not got as far.
+func TestProgressOfAnotherReplicaIsNotTakenBack(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		m := newMemory(1)
+		first := m.start(t, nil)
+		second := m.start(t, nil)
+		sleepy := second.connect("") // and reads nothing
+		synctest.Wait()
+		m.publish(0, 100)
+		time.Sleep(2 * time.Second)
+		before := m.committed[0]
+		first.end()
+		m.publish(0, 1)
+		time.Sleep(2 * time.Second)
+		for i, at := range m.commits {
+			if i > 0 && at.Next < m.commits[i-1].Next {
+				t.Errorf("after %d, %d was committed", m.commits[i-1].Next, at.Next)
+			}
+		}
+		if got, want := before, int64(100); got != want {
+			t.Errorf("%d was committed by the first, want %d", got, want)
+		}
+		_ = sleepy.answer.Body.Close()
+	})
+}

@@ -64,6 +64,7 @@ func command() *cobra.Command {
 	f.Float64Var(&s.relay.MaxConnectRate, "clients.max-connects", 0, "streams begun per second; 0: 500")
 	f.IntVar(&s.relay.RingBytes, "ring.bytes", 0, "how much to keep in memory for clients that come back; 0: 64 MiB")
 	f.DurationVar(&s.relay.RingAge, "ring.age", 0, "and for how long; 0: 15m")
+	f.DurationVar(&s.relay.WarmUp, "ring.warm-up", 0, "how far back to read at the start, for clients that come back; 0: 30s")
 	f.IntVar(&s.relay.CatchUpReaders, "catch-up.readers", 0, "clients that read from Kafka at once, since the ring does not reach back far enough; 0: 8")
 	f.IntVar(&s.relay.CatchUpBytes, "catch-up.bytes", 0, "and what they read per second, all together; 0: 20000000")
 	f.IntVar(&s.relay.MaxEventBytes, "event.max-bytes", 0, "of a larger record clients are only told where it is; 0: 1 MiB")
