@@ -102,6 +102,8 @@ func TestNothingImpossibleComesOutWhateverIsSeen(t *testing.T) {
 		w := newWorld(t, 6, 3)
 		w.seed(seed)
 		w.jitter = true
+		w.aged()
+		w.limits = tidemark.Thresholds{LagRecords: 500, TimeLag: time.Minute}
 		for range 300 {
 			w.trouble()
 			for _, e := range w.run(time.Duration(1+w.random.IntN(40)) * time.Second) {
@@ -167,6 +169,24 @@ func checkPossible(t *testing.T, e tidemark.Estimate) {
 	}
 	if e.Replicas.Known && (e.Replicas.Needed < 1 || e.Replicas.Have < 0) {
 		t.Fatalf("impossible replicas %+v", e.Replicas)
+	}
+	for _, a := range []tidemark.Ahead{e.Loss, e.Breach.Lag, e.Breach.TimeLag} {
+		if a.In < 0 || !a.Known && a != (tidemark.Ahead{}) || a.Never && a.In != 0 {
+			t.Fatalf("impossible forecast %+v in %+v", a, e)
+		}
+	}
+	for _, d := range e.Diagnoses {
+		for _, n := range d.Evidence {
+			if math.IsNaN(n.Value) || math.IsInf(n.Value, 0) || n.Value < 0 {
+				t.Fatalf("impossible evidence in %+v", d)
+			}
+		}
+	}
+	if r := e.Reserve; math.IsNaN(r.Headroom+r.Jump) || math.IsInf(r.Headroom+r.Jump, 0) || !r.Known && r != (tidemark.Reserve{}) {
+		t.Fatalf("impossible reserve %+v", r)
+	}
+	if (e.Drain.Verdict == tidemark.Drains) != (e.Drain.Known && e.State == tidemark.Draining) {
+		t.Fatalf("verdict %q of %s with drain %+v", e.Drain.Verdict, e.State, e.Drain)
 	}
 	if math.IsNaN(e.Skew) || e.Skew < 0 || e.Skew > float64(len(e.Partitions)) {
 		t.Fatalf("impossible skew %g", e.Skew)
