@@ -35,6 +35,13 @@ func deployments() []deployment {
 		{"alertmanager", "Write alertmanager.yml: routes by severity, inhibition, receivers, templates", "alertmanager", part("alertmanager")},
 		{"grafana", "Write dashboards and provisioning for Grafana", "grafana", part("grafana")},
 		{"compose", "Write the reference deployment as a Compose file", "compose", part("compose")},
+		{"regions", "Write two regions with replication between them as a Compose file", "regions", part("regions")},
+		{"helm", "Write a Helm chart", "helm", withRules("helm")},
+		{"kubernetes", "Write plain Kubernetes manifests", "kubernetes", part("kubernetes")},
+		{"keda", "Write a KEDA ScaledObject that follows the scaler", "keda", part("keda")},
+		{"hpa", "Write a HorizontalPodAutoscaler that follows the scaler", "hpa", part("hpa")},
+		{"prometheusrule", "Write the rule packs for the Prometheus operator", "prometheusrule", operatorRules},
+		{"mixin", "Write a monitoring mixin: dashboards and rules for jsonnet", "mixin", withRules("mixin")},
 		{"systemd", "Write a hardened systemd unit", "systemd", part("systemd")},
 		{"runbooks", "Write the runbooks as plain Markdown", "runbooks", runbookFiles},
 	}
@@ -90,6 +97,32 @@ func ruleFiles() (files []artifacts.File, err error) {
 			return nil, err
 		}
 		files = append(files, artifacts.File{Name: pack + ".yaml", Text: text})
+	}
+	return files, nil
+}
+
+// withRules is a part that carries the rule packs in a directory of its own.
+func withRules(part string) func() ([]artifacts.File, error) {
+	return func() ([]artifacts.File, error) {
+		files, err := artifacts.Generate(part)
+		if err != nil {
+			return nil, err
+		}
+		packs, err := ruleFiles()
+		for _, pack := range packs {
+			files = append(files, artifacts.File{Name: "rules/" + pack.Name, Text: pack.Text})
+		}
+		return files, err
+	}
+}
+
+func operatorRules() (files []artifacts.File, err error) {
+	for _, pack := range packs() {
+		text, err := rules.Pack(pack)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, artifacts.PrometheusRule(pack, text))
 	}
 	return files, nil
 }
