@@ -45,24 +45,27 @@ type Config struct {
 	RingAge     time.Duration // and for how long (15m)
 	WarmUp      time.Duration // how far back to read first, so that browsers of a replica that is restarted find there what they miss (30s)
 
-	MaxClients          int           // streams open at once (2,000),
-	MaxClientsPerIP     int           // from one address (50),
-	MaxClientsPerUser   int           // of one user (20),
-	MaxClientsPerTenant int           // and of one tenant (1,000)
-	MaxConnectRate      float64       // streams begun per second (500)
-	CatchUpReaders      int           // clients that read from Kafka at once, since the ring does not reach back far enough (8)
-	Heartbeat           time.Duration // a comment after so long without an event (15s)
-	Retry               time.Duration // after which a browser reconnects, give or take 30% (3s)
-	WriteTimeout        time.Duration // a client that takes no data for so long is dropped (10s)
-	MaxAge              time.Duration // after which a browser is sent to connect anew, give or take 20%, so that new replicas get some (30m)
-	Slow                SlowPolicy    // what becomes of a client that was too slow for the ring (catch_up)
-	Coalesce            time.Duration // at most one flush per client in this time (5ms)
-	Drain               time.Duration // how long streams may take to end on shutdown (10s)
-	AllowOrigins        []string      // pages of other origins that may read the stream; "*": all, without credentials
-	FilterHeaders       []string      // record headers that clients may filter by, beside type and tenant_id
-	MaxEventBytes       int           // of a larger record, key and value together, clients are only told where it is (1 MiB)
-	CatchUpBytes        int           // read from Kafka for clients, per second, all readers together (20 MB)
-	Dense               bool          // HTTP/1.1 streams are taken off net/http: a fifth of the memory; who left is noticed at a heartbeat
+	MaxClients          int     // streams open at once (2,000),
+	MaxClientsPerIP     int     // from one address (50),
+	MaxClientsPerUser   int     // of one user (20),
+	MaxClientsPerTenant int     // and of one tenant (1,000)
+	MaxConnectRate      float64 // streams begun per second (500)
+
+	CatchUpReaders int // clients that read from Kafka at once, since the ring does not reach back far enough (8)
+	CatchUpBytes   int // and what they read per second, all together (20 MB)
+
+	Heartbeat    time.Duration // a comment after so long without an event (15s)
+	Retry        time.Duration // after which a browser reconnects, give or take 30% (3s)
+	WriteTimeout time.Duration // a client that takes no data for so long is dropped (10s)
+	MaxAge       time.Duration // after which a browser is sent to connect anew, give or take 20%, so that new replicas get some (30m)
+	Slow         SlowPolicy    // what becomes of a client that was too slow for the ring (catch_up)
+	Coalesce     time.Duration // at most one flush per client in this time (5ms)
+	Drain        time.Duration // how long streams may take to end on shutdown (10s)
+
+	AllowOrigins  []string // pages of other origins that may read the stream; "*": all, without credentials
+	FilterHeaders []string // record headers that clients may filter by, beside type and tenant_id
+	MaxEventBytes int      // of a larger record, key and value together, clients are only told where it is (1 MiB)
+	Dense         bool     // HTTP/1.1 streams are taken off net/http: a fifth of the memory; who left is noticed at a heartbeat
 }
 
 // SlowPolicy says what becomes of a client that was too slow for the ring.
@@ -113,7 +116,8 @@ type Source interface {
 
 // Reader reads on and on.
 type Reader interface {
-	// Next waits for records, those of a partition in the order of their offsets.
+	// Next waits for records, those of a partition in the order of their offsets,
+	// transactions' markers among them, so that the end of a log can be told.
 	// After an error the next call goes on where this one was.
 	Next(context.Context) ([]tidemark.Record, error)
 	Close()
