@@ -111,9 +111,18 @@ func (c *clients) following() []uint64 {
 	return at
 }
 
+// taken notes the connection of a client that net/http knows nothing of any more.
+func (c *clients) taken(who *client, conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	who.conn = conn
+}
+
 // cut ends the streams that nobody else would end.
 func (c *clients) cut() {
-	for _, who := range c.all() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for who := range c.open {
 		if who.conn != nil {
 			_ = who.conn.Close() // that is all we want of it
 		}

@@ -52,7 +52,8 @@ func (s *Service) serveStream(w http.ResponseWriter, r *http.Request) {
 		s.serve(r.Context(), v)
 		return
 	}
-	v.who.conn, v.out.socket = taken.Conn, taken
+	v.out.socket = taken
+	s.clients.taken(v.who, taken.Conn)
 	s.taken.Go(func() {
 		defer taken.Close()
 		s.serve(context.Background(), v)
@@ -69,8 +70,8 @@ func (s *Service) letIn(w http.ResponseWriter, r *http.Request) *visit {
 		deny(w, err)
 		return nil
 	}
-	streamHeader(w.Header())
 	if r.Method == http.MethodHead {
+		streamHeader(w.Header())
 		return nil
 	}
 	who := &client{visitor: q.visitor, ip: remoteIP(r), query: r.URL.RawQuery}
@@ -85,6 +86,7 @@ func (s *Service) letIn(w http.ResponseWriter, r *http.Request) *visit {
 		return nil
 	}
 	s.metrics.resumes.WithLabelValues(e.resume).Inc()
+	streamHeader(w.Header())
 	w.Header().Set("X-Resume", e.resume)
 	v := &visit{out: &wire{filter: q.filter, timeout: s.o.WriteTimeout}, who: who, entry: &e, caughtUp: caughtUp}
 	v.ends, v.because = time.Now().Add(jitter(s.o.MaxAge, 20)), errAged
@@ -297,9 +299,10 @@ func (s *Service) round(out *wire, who *client, p *place) (changed <-chan struct
 		return changed, overrun, nil
 	}
 	given := s.deliver(out, frames, p)
-	err = out.flush()
-	who.flushed.Store(p.next)
-	s.metrics.given(given, time.Now())
+	if err = out.flush(); err == nil {
+		who.flushed.Store(p.next)
+		s.metrics.given(given, time.Now())
+	}
 	clear(frames) // the pool must not keep what the ring drops
 	*batch = frames[:0]
 	return nil, false, err
