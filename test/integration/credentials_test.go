@@ -138,7 +138,7 @@ func keepLooking(t *testing.T, d time.Duration, done func() bool) {
 // allow lets somebody describe all groups, but of the topics only orders.
 func allow(t *testing.T, client *kgo.Client, user string) {
 	t.Helper()
-	acls := kadm.NewACLs().Allow("User:"+user).AllowHosts("*").Operations(kadm.OpDescribe).
+	acls := kadm.NewACLs().Allow("User:" + user).AllowHosts("*").Operations(kadm.OpDescribe).
 		Groups("*").Topics("orders").Clusters().ResourcePatternType(kmsg.ACLResourcePatternTypeLiteral)
 	results, err := kadm.NewClient(client).CreateACLs(t.Context(), acls)
 	if err != nil || len(results) != 3 || results[0].Err != nil {

@@ -154,6 +154,11 @@ func shares(t *testing.T, cluster *kafkatest.Cluster, group string) []kafkatest.
 // streamsMember joins a streams group as a member that reads one topic, and
 // returns its heartbeat. The client library has none.
 func streamsMember(t *testing.T, client *kgo.Client, group, topic string) (beat func()) {
+	coordinators := kadm.NewClient(client).FindGroupCoordinators(t.Context(), group)
+	if err := coordinators.Error(); err != nil {
+		t.Fatal(err)
+	}
+	coordinator := client.Broker(int(coordinators[group].NodeID))
 	process, epoch := "process", int32(0)
 	owns := []kmsg.TaskIDs{}
 	return func() {
@@ -167,7 +172,7 @@ func streamsMember(t *testing.T, client *kgo.Client, group, topic string) (beat 
 				{SubtopologyID: "0", SourceTopics: []string{topic}},
 			}}
 		}
-		told, err := client.Broker(1).RetriableRequest(t.Context(), req)
+		told, err := coordinator.RetriableRequest(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}
