@@ -33,6 +33,7 @@ type Estimate struct {
 	Consumption     Rate    // records by which its commits advance
 	ReplicaCapacity Rate    // what one replica can consume when it never waits
 	CapacityProven  bool    // a replica was seen that never waited; else ReplicaCapacity is a lower bound
+	ThreadCapacity  Rate    // what one partition's reader can consume, where that is less; else not known
 	Drain           Drain
 	Track           Track // of the drain times told so far
 	Loss            Ahead // retention deletes what the group has not read
@@ -107,15 +108,14 @@ type Ahead struct {
 	Known bool
 }
 
-// Breach is how long until a threshold of the group's pipeline is passed. Without a
-// threshold it is not known.
+// Breach is how long until a threshold of the pipeline is passed; none: not known.
 type Breach struct{ Lag, TimeLag Ahead }
 
-// Reserve is what the present replicas could bear beyond what arrives now.
+// Reserve is which share of what the present replicas can read does not arrive, and by
+// how many times what arrives may rise at once without a record too late.
 type Reserve struct {
-	Headroom float64 // share of what they can read that does not arrive; negative: they cannot keep up
-	Jump     float64 // times what arrives now that may come at once without a record too late
-	Known    bool
+	Headroom, Jump float64
+	Known          bool
 }
 
 // Track is how good the drain times were that were told and have come to their end.

@@ -58,6 +58,7 @@ func (l *look) estimate() tidemark.Estimate {
 		Consumption:     l.out,
 		ReplicaCapacity: service,
 		CapacityProven:  l.group.service.proven.Known,
+		ThreadCapacity:  l.group.service.thread(),
 		Drain:           drain,
 		Track:           l.group.track.record(),
 		Loss:            l.loss(partitions),

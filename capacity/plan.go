@@ -29,7 +29,7 @@ func WorkOf(g tidemark.Group, rows []tidemark.Partition, e tidemark.Estimate, t 
 	if g.Type == "share" || !e.ReplicaCapacity.Known || !e.Lag.Complete || len(rows) == 0 || len(rows) != len(e.Partitions) {
 		return Work{}, false
 	}
-	w = Work{Assignor: g.Assignor, Replica: e.ReplicaCapacity.PerSecond, Target: WithDefaults(t)}
+	w = Work{Assignor: g.Assignor, Replica: e.ReplicaCapacity.PerSecond, Thread: e.ThreadCapacity.PerSecond, Target: WithDefaults(t)}
 	w.Members = max(e.Replicas.Have, len(g.Members))
 	owners := ownersOf(g)
 	for i := range rows {

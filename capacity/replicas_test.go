@@ -149,3 +149,24 @@ func TestCooperativeRebalanceDoesNotHideAStuckPartition(t *testing.T) {
 		}
 	}
 }
+
+// Source: capacity.md 2.3, ν.
+func TestReaderOfOnePartitionThatIsSlowerThanItsReplicaIsSeenApart(t *testing.T) {
+	w := newWorld(t, 6, 2)
+	w.perMember, w.arrivals, w.even = 100, 120, true
+	w.backlog(30_000)
+	w.run(10 * time.Minute)
+	w.slow, w.share = map[int]float64{0: 30}, []float64{0.4, 0.12, 0.12, 0.12, 0.12, 0.12}
+	e := w.after(10 * time.Minute)
+	if got := e.ThreadCapacity; !got.Known || math.Abs(got.PerSecond-30) > 3 {
+		t.Errorf("one partition's reader reads %+v, want 30/s", got)
+	}
+	if got := e.ReplicaCapacity; math.Abs(got.PerSecond-100) > 5 {
+		t.Errorf("a replica reads %+v, want 100/s still", got)
+	}
+	s := w.snapshot()
+	work, ok := capacity.WorkOf(s.Groups[0], s.Partitions, e, tidemark.Target{})
+	if c, met := work.Least(); !ok || met {
+		t.Errorf("%+v meets the target, though one partition gets 48/s and its reader reads 30/s", c)
+	}
+}

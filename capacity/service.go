@@ -33,12 +33,21 @@ func (s *service) rate() tidemark.Rate {
 	return tidemark.Rate{PerSecond: s.best, Error: s.best / 2, Known: true}
 }
 
+// thread returns what one partition's reader can read, where that was seen to be less
+// than what a replica can.
+func (s *service) thread() tidemark.Rate {
+	if s.partition == 0 || s.partition >= s.proven.PerSecond {
+		return tidemark.Rate{}
+	}
+	return tidemark.Rate{PerSecond: s.partition, Error: s.proven.Error, Known: true}
+}
+
 // limit returns the most that one partition's reader can read: what a replica can
 // or, until that was seen, what this one does.
 func (s *service) limit(out tidemark.Rate) float64 {
-	switch {
-	case s.partition > 0 && s.proven.Known:
-		return min(s.partition, s.proven.PerSecond)
+	switch t := s.thread(); {
+	case t.Known:
+		return t.PerSecond
 	case s.proven.Known:
 		return s.proven.PerSecond
 	}
