@@ -23,9 +23,34 @@ import (
 	"github.com/aetherlink/tidemark/relay/sink"
 )
 
-// postgres runs a PostgreSQL until the end of the test and returns its address.
-// Without one the test is skipped, unless TIDEMARK_INTEGRATION is set: then it fails.
-func postgres(t testing.TB) string {
+// server is a PostgreSQL that may be stopped and started again.
+type server struct {
+	testing.TB
+	address string
+	launch  func() *exec.Cmd
+	running *exec.Cmd
+}
+
+func (s *server) start() {
+	s.Helper()
+	s.running = s.launch()
+	if err := s.running.Start(); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// stop ends it at once, as a crash does.
+func (s *server) stop() {
+	if s.running != nil {
+		_ = s.running.Process.Signal(syscall.SIGQUIT)
+		_ = s.running.Wait() // it says that it was stopped
+	}
+	s.running = nil
+}
+
+// postgres runs a PostgreSQL until the end of the test. Without one the test is
+// skipped, unless TIDEMARK_INTEGRATION is set: then it fails.
+func postgres(t testing.TB) *server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a database takes a second to start; not with -short")
@@ -57,15 +82,11 @@ func postgres(t testing.TB) string {
 	}
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	_ = listener.Close()
-	server := start("postgres", "-D", dir+"/db", "-p", port, "-k", dir, "-h", "127.0.0.1", "-c", "fsync=on")
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGQUIT)
-		_ = server.Wait()
-	})
-	return "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
+	s := &server{TB: t, address: "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"}
+	s.launch = func() *exec.Cmd { return start("postgres", "-D", dir+"/db", "-p", port, "-k", dir, "-h", "127.0.0.1") }
+	s.start()
+	t.Cleanup(s.stop)
+	return s
 }
 
 // credential is somebody that PostgreSQL agrees to run as: it refuses root.
@@ -135,7 +156,7 @@ func count(t testing.TB, address string) (n int) {
 }
 
 func TestEachEventIsStoredOnceHoweverOftenItComes(t *testing.T) {
-	address := postgres(t)
+	address := postgres(t).address
 	s := open(t, address)
 	moved := records(1, 900, 1) // the same event, published again elsewhere
 	moved[0].Headers[0].Value = []byte("0-3")
@@ -150,7 +171,7 @@ func TestEachEventIsStoredOnceHoweverOftenItComes(t *testing.T) {
 }
 
 func TestWhateverARecordHoldsIsStoredByteByByte(t *testing.T) {
-	address := postgres(t)
+	address := postgres(t).address
 	s := open(t, address)
 	value := []byte("{\"a\":1.0}\x00\xff\r\n")
 	odd := tidemark.Record{Topic: "t", Value: value, Key: []byte{0, 255}, Timestamp: time.UnixMilli(1), Headers: []tidemark.Header{{Key: "type", Value: []byte("a\x00\xff")}}}
@@ -188,11 +209,38 @@ func TestDatabaseThatIsAwayIsAnErrorAndNothingIsHalfWritten(t *testing.T) {
 	}
 }
 
+// TestDatabaseThatComesBackIsWrittenToAgain: the one that has lost its connections
+// is the one that goes on.
+func TestDatabaseThatComesBackIsWrittenToAgain(t *testing.T) {
+	database := postgres(t)
+	s := open(t, database.address)
+	write := func(from int) error { return s.Write(t.Context(), records(0, from, 5)) }
+	if err := write(0); err != nil {
+		t.Fatal(err)
+	}
+	database.stop()
+	if err := write(5); err == nil {
+		t.Error("no error while the database is away")
+	}
+	database.start()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for err, left := write(5), 600; err != nil; err, left = write(5), left-1 {
+		if left == 0 {
+			t.Fatal(err)
+		}
+		<-again.C
+	}
+	if got, want := count(t, database.address), 10; got != want {
+		t.Errorf("%d events are stored, want %d", got, want)
+	}
+}
+
 // BenchmarkWrite says how many events a replica with three partitions stores per
 // second: one by one, as the original did, in batches, and in batches of all
 // partitions at once.
 func BenchmarkWrite(b *testing.B) {
-	s := open(b, postgres(b))
+	s := open(b, postgres(b).address)
 	const batch = 500
 	next := 0
 	run := func(name string, round func(ctx context.Context, lists [3][]tidemark.Record)) {

@@ -131,7 +131,7 @@ func (c *crowd) produce(brokers []string) producer {
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		const batch = 250
-		pace := time.NewTicker(time.Second / 4) // 1,000 a second
+		pace := time.NewTicker(time.Second / 6) // 1,500 a second
 		defer pace.Stop()
 		for from := 0; from < showEvents && ctx.Err() == nil; from += batch {
 			<-pace.C
