@@ -1,11 +1,13 @@
-// Package capacity says how fast a group reads, when its lag will be gone and how
-// many consumers would keep up. It is arithmetic on snapshots.
+// Package capacity says how fast a group reads, when its lag will be gone, what is
+// wrong where it will not, and how many consumers would keep up. It is arithmetic on
+// snapshots.
 //
 // Hand every snapshot of one cluster to one [Model]. It remembers a few looks per
 // log and per group, and hides how: which look is worth keeping, what a commit
-// every few seconds does to a rate, when a counter began anew. The formulas stand
-// alone as functions ([Need], [Staircase], [Backlog.Drain] …); docs/model.md lists
-// them.
+// every few seconds does to a rate, when a counter began anew. [Model.Save] and
+// [Model.Load] carry that over a restart. The formulas stand alone as functions
+// ([Need], [Backlog.Drain], [Assign], [Balance], [Work.Choices], [Increase.Procedure]
+// …); docs/model.md lists them.
 //
 // It has no clock, no network and no disk: time is what the snapshots say. It
 // never takes what was not seen for a zero, and never draws a rate over a gap.
