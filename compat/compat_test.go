@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -37,12 +38,16 @@ func orders(seconds int64) *tidemark.View {
 		Brokers: []tidemark.Broker{{ID: 1, Address: "kafka-1:9092", Up: true}, {ID: 2, Address: "kafka-2:9092", Up: true}},
 		Topics:  []tidemark.Topic{{Name: "orders", Partitions: []tidemark.Log{log(0, 100, end), log(1, 0, 1000)}}},
 		Groups: []tidemark.Group{
-			{Name: "billing", Type: "consumer", Members: make([]tidemark.Member, 2)}, {Name: "late"},
-			{Name: "payments", Type: "consumer", Members: make([]tidemark.Member, 1)}, {Name: "reset"},
+			{Name: "billing", Type: "consumer", Members: make([]tidemark.Member, 2)},
+			{Name: "late"},
+			{Name: "payments", Type: "consumer", Members: make([]tidemark.Member, 1)},
+			{Name: "reset"},
 		},
 		Partitions: []tidemark.Partition{
-			commit("billing", 0, 700+2*seconds, 100, end), commit("billing", 1, tidemark.Uncommitted, 0, 1000),
-			commit("late", 0, 40, 100, end), commit("late", 1, 900, 0, 1000),
+			commit("billing", 0, 700+2*seconds, 100, end),
+			commit("billing", 1, tidemark.Uncommitted, 0, 1000),
+			commit("late", 0, 40, 100, end),
+			commit("late", 1, 900, 0, 1000),
 			commit("payments", 0, 990, 100, end),
 			beyond,
 		},
@@ -210,6 +215,6 @@ func TestDashboardMadeForKafkaExporterFindsItsSeries(t *testing.T) {
 
 func matches(selector []*labels.Matcher, s tidemark.Sample) bool {
 	values := maps.Collect(s.Labels())
-	values[labels.MetricName] = s.Name
+	values[model.MetricNameLabel] = s.Name
 	return !slices.ContainsFunc(selector, func(m *labels.Matcher) bool { return !m.Matches(values[m.Name]) })
 }

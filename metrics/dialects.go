@@ -25,13 +25,11 @@ func dialects() map[string]func() []row {
 	return map[string]func() []row{"kminion": kminionRows, "klag-exporter": klagRows}
 }
 
-var ours = dialect{cluster, group, topic, partition}
-
 // spoken writes rows in a dialect: with its prefix and its labels.
 func spoken(d dialect, prefix string, rows []row) []row {
 	words := map[string]string{cluster: d.cluster, group: d.group, topic: d.topic, partition: d.partition}
 	for i := range rows {
-		rows[i].Name, rows[i].speak = prefix+rows[i].Name, &d
+		rows[i].Name, rows[i].speak = prefix+rows[i].Name, d
 		for j, label := range rows[i].Labels {
 			if word, is := words[label]; is {
 				rows[i].Labels[j] = word

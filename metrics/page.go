@@ -86,14 +86,10 @@ func (t *text) head(f Family) {
 // begin makes the prefix. Partitions stand last, because they alone change from
 // line to line.
 func (t *text) begin(r *row, s *tidemark.Series, partitions bool) {
-	speak := r.speak
-	if speak == nil {
-		speak = &ours
-	}
 	b := append(append(t.prefix[:0], r.Name...), '{')
-	b = appendLabel(b, speak.cluster, s.Cluster)
-	b = appendLabel(b, speak.group, s.Group)
-	b = appendLabel(b, speak.topic, s.Topic)
+	b = appendLabel(b, r.speak.cluster, s.Cluster)
+	b = appendLabel(b, r.speak.group, s.Group)
+	b = appendLabel(b, r.speak.topic, s.Topic)
 	for i := range s.More {
 		b = appendLabel(b, s.More[i].Name, s.More[i].Value)
 	}
@@ -101,7 +97,7 @@ func (t *text) begin(r *row, s *tidemark.Series, partitions bool) {
 		b = appendLabel(b, t.labels[i].Name, t.labels[i].Value)
 	}
 	if partitions {
-		b = append(append(b, speak.partition...), '=', '"')
+		b = append(append(b, r.speak.partition...), '=', '"')
 	} else {
 		b = append(b[:len(b)-1], '}', ' ') // a cluster always has a name: there is a comma
 	}

@@ -6,7 +6,7 @@ import "github.com/aetherlink/tidemark"
 type row struct {
 	Family
 	walk  walk
-	speak *dialect // nil: our own
+	speak dialect
 }
 
 // dialect is how somebody calls the labels that nearly all series have; an empty
@@ -39,7 +39,7 @@ func table(c Compat) []row {
 
 // gauge is a family whose series carry the given labels beside cluster.
 func gauge(name, unit, help string, walk walk, labels ...string) row {
-	return row{Family: Family{Name: name, Type: Gauge, Unit: unit, Help: help, Labels: append([]string{cluster}, labels...)}, walk: walk}
+	return row{Family: Family{Name: name, Type: Gauge, Unit: unit, Help: help, Labels: append([]string{cluster}, labels...)}, walk: walk, speak: dialect{cluster, group, topic, partition}}
 }
 
 func counter(name, unit, help string, walk walk, labels ...string) row {
