@@ -62,7 +62,6 @@ type Options struct {
 // Mirror is one flow. It may be used by several goroutines at once.
 type Mirror struct {
 	flow  flow
-	name  string // as a group of the cluster that is read
 	topic string
 	opts  []kgo.Opt
 	log   *slog.Logger

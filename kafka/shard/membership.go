@@ -117,7 +117,7 @@ func (m *membership) refused(err error) error {
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
 		return fmt.Errorf("%w\n  Sharing needs the right to be in this group: kafka-acls --add --allow-principal User:… --operation Read --group %s", err, m.group)
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		return fmt.Errorf("%w\n  The group %s has members that are no tidemarks, or of another version. Set sharing.group to a name of its own.", err, m.group)
+		return fmt.Errorf("%w\n  The group %s has members that are no tidemarks, or of another version: set sharing.group to a name of its own", err, m.group)
 	}
 	return err
 }
