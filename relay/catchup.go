@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ func (s *Service) throttle(ctx context.Context, records []tidemark.Record) error
 	}
 	for left := size; left > 0; left -= s.reads.Burst() {
 		if err := s.reads.WaitN(ctx, min(left, s.reads.Burst())); err != nil {
-			return context.Cause(ctx)
+			return cmp.Or(context.Cause(ctx), err) // it is an error too that ctx would end before
 		}
 	}
 	return nil

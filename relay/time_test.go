@@ -208,3 +208,34 @@ func (c *counted) ReadFrom(ctx context.Context, at []tidemark.Position) (relay.R
 	c.readers++
 	return c.memory.ReadFrom(ctx, at)
 }
+
+// TestReadersOfTheLogShareWhatTheyMayRead: a client from long ago is served at the
+// rate that is set, and those who follow live do not wait for that.
+func TestReadersOfTheLogShareWhatTheyMayRead(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		m := newMemory(1)
+		value := fmt.Appendf(nil, "%098d", 0)
+		for range 1000 {
+			m.append(0, nil, value)
+		}
+		r := m.start(t, func(o *relay.Options) { o.CatchUpBytes = 10_000 })
+		live := r.open("")
+		synctest.Wait()
+		old := r.openTo("/crm-events?last_event_id=earliest", "")
+		time.Sleep(5 * time.Second)
+		m.publish(0, 1)
+		time.Sleep(time.Second)
+		if got, want := len(live.got(0)), 1; got != want {
+			t.Errorf("who follows live has %d events, want %d", got, want)
+		}
+		if got := len(old.got(0)); got == 1001 {
+			t.Errorf("98 kB came in 6 s at 10 kB a second")
+		}
+		time.Sleep(10 * time.Second)
+		if got, want := old.got(0), upTo(1001); !slices.Equal(got, want) {
+			t.Errorf("in the end it has %d events, want %d", len(got), len(want))
+		}
+		live.close()
+		old.close()
+	})
+}
