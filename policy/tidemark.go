@@ -61,7 +61,7 @@ const (
 	few             = 4                // replicas of which none is spared to try what one can do
 	vainFor         = 30 * time.Minute // after more replicas read no more, until more are tried again
 	kept            = 0.4              // of the reserve that a plan leaves
-	worthwhile      = 0.3              // of the replicas; a smaller saving is not worth a rebalance
+	worthwhile      = 0.34             // of the replicas; less saved is not worth a rebalance, as one of three or two of six
 	beyondShown     = 1.1              // how far beyond what a replica has shown all are tried
 )
 
@@ -295,14 +295,17 @@ func (p *Tidemark) shrink(s Sight) (replicas int, because string) {
 	}
 	allowed := p.filled * perReplica
 	n := w.smallest(s.Limits.Min, s.Wanted, allowed)
-	if float64(s.Wanted-n) < worthwhile*float64(s.Wanted) {
+	if !saves(s.Wanted, n, worthwhile) {
 		return s.Wanted, "right: " + p.says(w, s.Wanted, perReplica)
 	}
-	if now := p.work(s, p.load.most(2*burstOver), perReplica); float64(n-now.smallest(s.Limits.Min, s.Wanted, allowed)) >= worthwhile*float64(n) {
+	if now := p.work(s, p.load.most(2*burstOver), perReplica); saves(n, now.smallest(s.Limits.Min, s.Wanted, allowed), worthwhile) {
 		return s.Wanted, "the load still falls: one change later, not two"
 	}
 	return n, "enough: " + p.says(w, n, perReplica)
 }
+
+// saves says that a size is smaller than another by at least that share.
+func saves(from, to int, share float64) bool { return float64(from-to) >= share*float64(from) }
 
 // try finds out what a replica can do while that was never seen: all are loaded a
 // tenth beyond what one has shown. Where partitions allow no step so small, one
