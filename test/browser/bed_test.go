@@ -119,18 +119,21 @@ func (o *outage) end() {
 
 func (o *outage) page(path string) string { return "http://" + o.Addr().String() + path }
 
+// program is a browser that runs.
+type program struct{ ctx context.Context }
+
 // openBrowser starts a browser that resolves no name: whatever it asked another
 // host for would fail, and is reported besides.
-func openBrowser(t testing.TB) context.Context {
+func openBrowser(t testing.TB) program {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser is a tool beside Go")
 	}
-	program, err := exec.LookPath("chromium")
+	path, err := exec.LookPath("chromium")
 	if err != nil {
 		missing(t, "chromium is not here")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.WindowSize(1400, 900), chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
@@ -138,9 +141,9 @@ func openBrowser(t testing.TB) context.Context {
 	started, quit := chromedp.NewContext(allocator)
 	t.Cleanup(quit)
 	if err := chromedp.Do(started); err != nil {
-		t.Fatalf("start %s: %v", program, err)
+		t.Fatalf("start %s: %v", path, err)
 	}
-	return started
+	return program{started}
 }
 
 // tab is one tab of the browser.
@@ -150,9 +153,9 @@ type tab struct {
 }
 
 // openTab opens a tab that may ask only the given port.
-func openTab(t testing.TB, started context.Context, port *outage) tab {
+func (p program) openTab(t testing.TB, port *outage) tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(started, chromedp.WithListener(func(event any) {
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithListener(func(event any) {
 		sent, is := event.(*network.EventRequestWillBeSent)
 		if !is {
 			return
@@ -166,10 +169,10 @@ func openTab(t testing.TB, started context.Context, port *outage) tab {
 }
 
 // openFile opens a file in a tab that may ask nobody for anything else.
-func openFile(t *testing.T, started context.Context, file string) tab {
+func (p program) openFile(t *testing.T, file string) tab {
 	t.Helper()
 	address := (&url.URL{Scheme: "file", Path: file}).String()
-	ctx, cancel := chromedp.NewContext(started, chromedp.WithListener(func(event any) {
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithListener(func(event any) {
 		if sent, is := event.(*network.EventRequestWillBeSent); is && sent.Request.URL != address {
 			t.Errorf("the file asked for %s", sent.Request.URL)
 		}

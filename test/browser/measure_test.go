@@ -23,7 +23,7 @@ import (
 func BenchmarkTenThousandGroups(b *testing.B) {
 	started := openBrowser(b)
 	port := serve(b, crowd(10_000, time.Now()))
-	look := openTab(b, started, port)
+	look := started.openTab(b, port)
 	const frames = 300
 	for b.Loop() {
 		look.do(chromedp.Navigate(port.page("/")))

@@ -16,7 +16,7 @@ func TestPeopleUseThePages(t *testing.T) {
 	port := openWorld(t)
 	start := func(t *testing.T, path string) tab {
 		t.Helper()
-		page := openTab(t, browser, port)
+		page := browser.openTab(t, port)
 		page.do(chromedp.Navigate(port.page(path)))
 		return page
 	}
@@ -90,7 +90,7 @@ func TestPeopleUseThePages(t *testing.T) {
 		if got, want := filepath.Base(file), "incident-crm-events-sse.html"; got != want {
 			t.Errorf("the file is called %s, want %s", got, want)
 		}
-		saved := openFile(t, browser, file)
+		saved := browser.openFile(t, file)
 		for what, condition := range map[string]string{
 			"its name":          "document.querySelector('h1').innerText.startsWith('crm-events-sse')",
 			"three charts":      "document.querySelectorAll('svg.still path').length === 4",

@@ -115,7 +115,7 @@ func namedWorld(at time.Time) *tidemark.View {
 func TestNothingRunsWhateverThingsAreCalled(t *testing.T) {
 	started := openBrowser(t)
 	port := serve(t, namedWorld(time.Now()), names()...)
-	look := openTab(t, started, port)
+	look := started.openTab(t, port)
 	look.tellTale()
 	calm := func(where string) {
 		t.Helper()
@@ -140,7 +140,7 @@ func TestNothingRunsWhateverThingsAreCalled(t *testing.T) {
 	}
 	for _, name := range []string{names()[0], names()[4], names()[11]} {
 		look.do(chromedp.Navigate(port.page("/groups/main/" + url.PathEscape(name))))
-		saved := openFile(t, started, look.download("Export incident"))
+		saved := started.openFile(t, look.download("Export incident"))
 		saved.await("the name in the file", fmt.Sprintf("document.querySelector('h1')?.innerText.includes(%q)", name))
 		if got, want := saved.eval("[window.ran, document.scripts.length, document.images.length, document.styleSheets.length].join()"), `",0,0,1"`; got != want {
 			t.Errorf("the incident of %q: ran, scripts, images, styles: %s, want %s", name, got, want)
@@ -163,7 +163,7 @@ func (b tab) tellTale() {
 func TestWhatWasNotSeenIsSaidOnTheThingItself(t *testing.T) {
 	started := openBrowser(t)
 	port := serve(t, blindWorld(time.Now()))
-	look := openTab(t, started, port)
+	look := started.openTab(t, port)
 	look.do(chromedp.Navigate(port.page("/")))
 	look.await("both groups, one of them hidden", groups+`.length === 2 && document.querySelector('tr[data-i] .cap')?.innerText === 'hidden'`)
 	look.await("a dead broker", `document.querySelector('.tiles').innerText.includes('1 broker down')`)
