@@ -72,7 +72,7 @@ func TestFaultsAreFoundAndNothingElseIs(t *testing.T) {
 		return counts[f]
 	}
 	for _, f := range faults() {
-		for seed := range uint64(6) {
+		for seed := range uint64(4) {
 			w := newWorld(t, 24, 6)
 			w.seed(seed)
 			w.aged()
