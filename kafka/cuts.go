@@ -55,15 +55,16 @@ func (l *look) suspects() map[place]suspect {
 				continue
 			}
 			for i := range min(len(r.offsets), len(t.logs)) {
-				at := place{r.topic, int32(i)}
-				s := suspect{at, r.epochs[i], r.offsets[i]}
-				if t.logs[i].end != tidemark.Fine || s.commit <= t.logs[i].End || s.epoch < 0 || s.commit <= found[at].commit {
+				if r.offsets[i] <= t.logs[i].End || r.epochs[i] < 0 || t.logs[i].end != tidemark.Fine {
 					continue
 				}
-				if found == nil {
-					found = map[place]suspect{}
+				at := place{r.topic, int32(i)}
+				if r.offsets[i] > found[at].commit {
+					if found == nil {
+						found = map[place]suspect{}
+					}
+					found[at] = suspect{at, r.epochs[i], r.offsets[i]}
 				}
-				found[at] = s
 			}
 		}
 	}
