@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// TestAMirrorIsWhereItsLastRecordsSay has records as those that the MirrorMaker 2 of
+// Kafka 4.3.1 writes, among others.
 func TestAMirrorIsWhereItsLastRecordsSay(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.create(offsets, 3)

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,6 +139,9 @@ func (s *Shard) Run(ctx context.Context) error {
 func (s *Shard) settle(me string, members []member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.shares) == 0 || !slices.Equal(names(s.shares[0].members), names(members)) {
+		s.log.Info("groups are shared", "among", names(members))
+	}
 	kept := []share{{me: me, members: members}}
 	for _, old := range s.shares {
 		if old.ended.IsZero() {
@@ -148,7 +152,6 @@ func (s *Shard) settle(me string, members []member) {
 		}
 	}
 	s.shares = kept
-	s.log.Info("groups are shared", "among", names(members))
 }
 
 // Mine says whether a group is ours to watch: it is in our share, or was until two

@@ -15,6 +15,7 @@ type credential[T any] struct {
 	value   T
 	renew   time.Time // from here on a new one is wanted
 	expires time.Time // from here on it is of no use; zero: never
+	overdue bool      // it could not be renewed, and that was said
 }
 
 // kept is a credential that is fetched when it is needed, kept until it is time for
@@ -58,7 +59,9 @@ func (k *kept[T]) current(ctx context.Context, old *credential[T]) (*credential[
 	if old == nil || !old.expires.IsZero() && !time.Now().Before(old.expires) {
 		return old, err
 	}
-	k.log.Warn("credentials could not be renewed; the old ones are used while they are good", "what", k.what, "err", err)
-	old.renew = time.Now().Add(askAgain)
+	if !old.overdue {
+		k.log.Warn("credentials could not be renewed; the old ones are used while they are good", "what", k.what, "err", err)
+	}
+	old.overdue, old.renew = true, time.Now().Add(askAgain)
 	return old, nil
 }
