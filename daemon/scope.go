@@ -82,13 +82,17 @@ func (s *scope) openCluster(k kafka.Config) (*cluster, error) {
 		return nil, err
 	}
 	ends := lag.New(lag.Options{})
-	target := func(group string) tidemark.Target {
+	pipeline := func(group string) tidemark.Pipeline {
 		p, _ := s.pipelines.find(k.Name, group)
-		return p.Target
+		return p
 	}
 	return &cluster{
 		name: k.Name, interval: cmp.Or(k.Interval, 15*time.Second), sources: sources, collector: collector, ends: ends,
-		model:  capacity.New(capacity.Options{Target: target, TimeLag: ends.TimeLag, Speed: s.Speed}),
+		model:  capacity.New(capacity.Options{
+			Target:     func(group string) tidemark.Target { return pipeline(group).Target },
+			Thresholds: func(group string) tidemark.Thresholds { return pipeline(group).Thresholds },
+			TimeLag:    ends.TimeLag, Loss: ends.Loss, Speed: s.Speed,
+		}),
 		latest: tidemark.Observation{Cluster: k.Name},
 	}, nil
 }
