@@ -318,32 +318,40 @@ func TestReportOfADrillIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestReplayAsksWhatThePersonAsked(t *testing.T) {
-	var asked web.Question
-	s := open(t, web.Options{Replay: func(_ context.Context, q web.Question) ([]web.Firing, error) {
-		asked = q
-		return nil, nil
+	var asked [3]any
+	s := open(t, web.Options{Replay: func(_ context.Context, rule string, from, to time.Time) (web.Replay, error) {
+		asked = [3]any{rule, from, to}
+		if rule == "Nobody" {
+			return web.Replay{}, errors.New(`there is no alerting rule "Nobody"`)
+		}
+		return web.Replay{Rule: rule}, nil
 	}})
 	s.Publish(world(noon, 600))
-	w := get(t, s, "/api/tidemark/v1/replay?expr=up%3E1&for=5m&range=6h")
-	if got, want := asked, (web.Question{Expr: "up>1", For: 5 * time.Minute, From: noon.Add(-6 * time.Hour), To: noon}); got != want {
-		t.Errorf("asked %+v, want %+v", got, want)
+	w := get(t, s, "/api/tidemark/v1/replay?rule=LagHigh&range=6h")
+	if got, want := asked, [3]any{"LagHigh", noon.Add(-6 * time.Hour), noon}; got != want {
+		t.Errorf("asked %v, want %v", got, want)
 	}
 	if got := object(t, w.Body.Bytes(), "firings"); got == nil {
 		t.Error("firings is null, want an empty list")
 	}
-	for path, want := range map[string]string{
-		"":                        "expr is missing",
-		"?expr=up&for=soon":       `for is "soon"`,
-		"?expr=up&range=9000h":    `a duration up to 744h`,
-		"?expr=up&to=yesterday":   `to is "yesterday"`,
-		"?expr=up&range=-1h&to=x": `range is "-1h"`,
+	if got := object(t, w.Body.Bytes(), "threshold"); got != nil {
+		t.Errorf("a threshold that nobody proposed = %v, want null", got)
+	}
+	for path, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"?rule=Nobody":              {http.StatusUnprocessableEntity, "no alerting rule"},
+		"?rule=LagHigh&range=9000h": {http.StatusBadRequest, "a duration up to 744h"},
+		"?rule=LagHigh&range=-1h":   {http.StatusBadRequest, `range is "-1h"`},
+		"?rule=LagHigh&to=noon":     {http.StatusBadRequest, `to is "noon"`},
 	} {
 		w := get(t, s, "/api/tidemark/v1/replay"+path)
-		if got, _ := object(t, w.Body.Bytes(), "detail").(string); w.Code != http.StatusBadRequest || !strings.Contains(got, want) {
-			t.Errorf("%s: %d %q, want 400 with %q", path, w.Code, got, want)
+		if got, _ := object(t, w.Body.Bytes(), "detail").(string); w.Code != want.status || !strings.Contains(got, want.says) {
+			t.Errorf("%s: %d %q, want %d with %q", path, w.Code, got, want.status, want.says)
 		}
 	}
-	if got, want := get(t, open(t, web.Options{}), "/api/tidemark/v1/replay?expr=up").Code, http.StatusNotImplemented; got != want {
+	if got, want := get(t, open(t, web.Options{}), "/api/tidemark/v1/replay?rule=LagHigh").Code, http.StatusNotImplemented; got != want {
 		t.Errorf("without a history: %d, want %d", got, want)
 	}
 }

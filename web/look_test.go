@@ -219,19 +219,17 @@ func madeUpDrills() []web.Drill {
 	}
 }
 
-func madeUpReplay(_ context.Context, q web.Question) ([]web.Firing, error) {
-	if strings.Contains(q.Expr, "(") {
-		return nil, errors.New("1:5: parse error: unclosed left parenthesis")
-	}
+func madeUpReplay(_ context.Context, rule string, from, to time.Time) (web.Replay, error) {
 	labels := map[string]string{"cluster": "prod-eu", "consumergroup": "crm-events-sse"}
+	known := func(n float64) web.Number { return web.Number{Value: n, Known: true} }
 	at := func(share float64) web.Time {
-		return web.Time{Time: q.From.Add(time.Duration(share * float64(q.To.Sub(q.From))))}
+		return web.Time{Time: from.Add(time.Duration(share * float64(to.Sub(from))))}
 	}
-	return []web.Firing{
-		{Labels: labels, ActiveAt: at(0.1), ResolvedAt: at(0.102), Value: web.Number{Value: 520, Known: true}},
-		{Labels: labels, ActiveAt: at(0.4), FiredAt: at(0.405), ResolvedAt: at(0.5), Value: web.Number{Value: 4020, Known: true}},
-		{Labels: labels, ActiveAt: at(0.9), FiredAt: at(0.905), Value: web.Number{Value: 9020, Known: true}},
-	}, nil
+	return web.Replay{Rule: rule, From: at(0), To: at(1), For: known(300), Threshold: known(1400), Hold: known(900), Firings: []web.Firing{
+		{Labels: labels, ActiveAt: at(0.1), FiredAt: at(0.12), EndedAt: at(0.1205), Worst: known(520)},
+		{Labels: labels, ActiveAt: at(0.4), FiredAt: at(0.42), EndedAt: at(0.5), Worst: known(4020)},
+		{Labels: labels, ActiveAt: at(0.9), FiredAt: at(0.905), Worst: known(9020)},
+	}}, nil
 }
 
 func text(body string) http.HandlerFunc {

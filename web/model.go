@@ -458,18 +458,20 @@ type DrillStep struct {
 // Replay is what an alert would have done over a time that history keeps.
 type Replay struct {
 	Object
-	Expr    string   `json:"expr"`
-	For     Number   `json:"forSeconds"`
-	From    Time     `json:"from"`
-	To      Time     `json:"to"`
-	Firings []Firing `json:"firings"` // oldest first
+	Rule      string   `json:"rule"`
+	For       Number   `json:"forSeconds"`
+	From      Time     `json:"from"`
+	To        Time     `json:"to"`
+	Firings   []Firing `json:"firings"`     // oldest first
+	Threshold Number   `json:"threshold"`   // which would at least have halved the firings; null: none would
+	Hold      Number   `json:"holdSeconds"` // the same, for how long it must hold
 }
 
-// Firing is one time that an alert fired, or would have.
+// Firing is one time that an alert would have fired about one thing.
 type Firing struct {
-	Labels     map[string]string `json:"labels"`
-	ActiveAt   Time              `json:"activeAt"`   // the condition began to hold
-	FiredAt    Time              `json:"firedAt"`    // null: it ended while pending
-	ResolvedAt Time              `json:"resolvedAt"` // null: it still holds at the end
-	Value      Number            `json:"value"`      // the last, as the expression has it
+	Labels   map[string]string `json:"labels"`
+	ActiveAt Time              `json:"activeAt"` // the condition began to hold
+	FiredAt  Time              `json:"firedAt"`
+	EndedAt  Time              `json:"endedAt"` // null: it still fired at the end
+	Worst    Number            `json:"worst"`   // the value farthest beyond the threshold
 }

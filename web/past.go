@@ -32,40 +32,34 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := s.now.Load()
-	q, err := questionOf(r.URL.Query(), m.summary.ObservedAt.Time)
+	from, to, err := spanOf(r.URL.Query(), m.summary.ObservedAt.Time)
 	if err != nil {
 		problem(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	firings, err := s.Replay(r.Context(), q)
+	replay, err := s.Replay(r.Context(), r.URL.Query().Get("rule"), from, to)
 	if err != nil {
 		problem(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	answer(w, r, Replay{m.object("Replay"), q.Expr, number(q.For.Seconds()), Time{q.From}, Time{q.To}, some(firings)})
+	replay.Object, replay.Firings = m.object("Replay"), some(replay.Firings)
+	answer(w, r, replay)
 }
 
 // longestReplay bounds what one request may cost: 31 days are 180,000 steps of 15 s.
 const longestReplay = 31 * 24 * time.Hour
 
-func questionOf(q url.Values, now time.Time) (Question, error) {
-	question := Question{Expr: q.Get("expr"), To: now}
-	if question.Expr == "" {
-		return question, fmt.Errorf("expr is missing; write the alert's condition, as expr=kafka:group_lag_sum > 500")
-	}
-	hold, err := time.ParseDuration(cmp.Or(q.Get("for"), "0s"))
-	if err != nil || hold < 0 {
-		return question, fmt.Errorf("for is %q; it must be a duration, as 5m", q.Get("for"))
-	}
+// spanOf reads over which time to replay.
+func spanOf(q url.Values, now time.Time) (from, to time.Time, err error) {
 	long, err := time.ParseDuration(cmp.Or(q.Get("range"), "24h"))
 	if err != nil || long <= 0 || long > longestReplay {
-		return question, fmt.Errorf("range is %q; it must be a duration up to %s, as 24h", q.Get("range"), short(longestReplay))
+		return from, to, fmt.Errorf("range is %q; it must be a duration up to %s, as 24h", q.Get("range"), short(longestReplay))
 	}
+	to = now
 	if text := q.Get("to"); text != "" {
-		if question.To, err = time.Parse(time.RFC3339, text); err != nil {
-			return question, fmt.Errorf("to is %q; it must look like 2026-11-23T12:00:00Z", text)
+		if to, err = time.Parse(time.RFC3339, text); err != nil {
+			return from, to, fmt.Errorf("to is %q; it must look like 2026-11-23T12:00:00Z", text)
 		}
 	}
-	question.For, question.From = hold, question.To.Add(-long)
-	return question, nil
+	return to.Add(-long), to, nil
 }

@@ -62,17 +62,10 @@ type Options struct {
 	// Drills returns the drills there are, each with its reports, newest first. Nil:
 	// the page says how to run one.
 	Drills func() []Drill
-	// Replay says what an alert would have done. Its error is for the person who
-	// asked: an expression that is none, a time that is not kept. Nil: nothing can
-	// be replayed.
-	Replay func(context.Context, Question) ([]Firing, error)
-}
-
-// Question is what to replay: an expression, how long it must hold, and over which time.
-type Question struct {
-	Expr     string
-	For      time.Duration
-	From, To time.Time
+	// Replay says what a loaded alerting rule would have done; the kind and sequence
+	// of its answer are filled in here. Its error is for the person who asked. Nil:
+	// nothing can be replayed.
+	Replay func(ctx context.Context, rule string, from, to time.Time) (Replay, error)
 }
 
 // Mount is a part of the server that somebody else answers.
@@ -152,8 +145,7 @@ func (s *Server) calls() []call {
 		{pattern: "GET /api/tidemark/v1/topology", kind: "Topology", answers: "`Topology`: which groups read which topics", handler: s.topology},
 		{pattern: "GET /api/tidemark/v1/drills", kind: "DrillList", answers: "`DrillList`: the drills and their reports", handler: s.drills},
 		{pattern: "GET /api/tidemark/v1/replay", kind: "Replay", answers: "`Replay`: what an alert would have done over the history that is kept", handler: s.replay, query: [][2]string{
-			{"expr", "the alert's condition, in PromQL"},
-			{"for", "how long it must hold before it fires, as 5m; else not at all"},
+			{"rule", "the alert's name"},
 			{"range", "over so long, as 24h; else 24 hours"},
 			{"to", "until then, as 2026-11-23T12:00:00Z; else until now"},
 		}},

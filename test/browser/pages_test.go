@@ -198,7 +198,7 @@ func readable() map[string]string {
 		"/clusters":                          "document.querySelector('td.address')",
 		"/drills":                            "document.querySelector('main h1')",
 		"/connect":                           "document.querySelector('.yaml')",
-		"/replay?expr=kafka_brokers>0":       "document.querySelector('.problem, .timeline')",
+		"/replay?rule=KafkaHotPartition":     "document.querySelector('.problem, .timeline')",
 		"/runbooks/":                         "document.querySelector('main li')",
 		"/runbooks/CrmEventsConsumerLagHigh": "document.querySelector('main h1')",
 	}

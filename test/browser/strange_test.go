@@ -129,7 +129,7 @@ func TestNothingRunsWhateverThingsAreCalled(t *testing.T) {
 		about := url.Values{"cluster": {"main"}, "group": {name}}.Encode()
 		paths = append(paths, "/groups/main/"+url.PathEscape(name), "/runbooks/CrmEventsConsumerLagHigh?"+about)
 	}
-	for _, path := range append(paths, "/?q="+url.QueryEscape(names()[0]), "/graph?g0.expr="+url.QueryEscape(names()[1]), "/replay?expr="+url.QueryEscape(names()[2])) {
+	for _, path := range append(paths, "/?q="+url.QueryEscape(names()[0]), "/graph?g0.expr="+url.QueryEscape(names()[1]), "/replay?rule="+url.QueryEscape(names()[2])) {
 		look.do(chromedp.Navigate(port.page(path)))
 		ready := "document.querySelector('main h1, .yaml')"
 		if strings.HasPrefix(path, "/groups/") {

@@ -8,8 +8,8 @@ import { prometheus } from './store'
 import { Table, type Column } from './table'
 import { Since } from './words'
 
-// useAnswer asks once, then every 15 seconds.
-function useEngine<T>(path: string) {
+// useEngine asks once, then every 15 seconds.
+export function useEngine<T>(path: string) {
   const [answer, set] = useState<T | null>(null)
   const [error, setError] = useState('')
   useEffect(() => {
@@ -36,18 +36,22 @@ interface Rule {
   lastEvaluation: string
 }
 
+export interface RuleGroups {
+  groups: { name: string; file: string; interval: number; rules: Rule[] }[]
+}
+
 const ruleColumns: Column<Rule>[] = [
   { key: 'health', name: 'Health', sort: r => r.health, cell: r => <span class={`state ${r.health === 'ok' ? 'ok' : r.health === 'err' ? 'crit' : 'grey'}`} title={r.lastError}><span class="shape" aria-hidden="true">{r.health === 'ok' ? '✓' : r.health === 'err' ? '×' : '–'}</span> {r.health}</span> },
   { key: 'name', name: 'Rule', up: true, sort: r => r.name, cell: r => <b>{r.name}</b> },
   { key: 'state', name: 'State', sort: r => r.state ?? '', cell: r => (r.type === 'recording' ? <span class="muted">recording</span> : r.state) },
   { key: 'for', name: 'For', num: true, sort: r => r.duration ?? 0, cell: r => (r.duration ? duration(r.duration) : '') },
   { key: 'expr', name: 'Expression', cell: r => <a href={`/graph?g0.expr=${encodeURIComponent(r.query)}`}><code>{r.query}</code></a> },
-  { key: 'replay', name: 'Replay', cell: r => r.type === 'alerting' && <a href={`/replay?${new URLSearchParams({ expr: r.query, for: `${r.duration ?? 0}s` })}`} aria-label={`Replay ${r.name}`}>replay</a> },
+  { key: 'replay', name: 'Replay', cell: r => r.type === 'alerting' && <a href={`/replay?${new URLSearchParams({ rule: r.name })}`} aria-label={`Replay ${r.name}`}>replay</a> },
   { key: 'last', name: 'Evaluated', num: true, cell: r => <><Since at={r.lastEvaluation} /> ago</> },
 ]
 
 export function RulesPage() {
-  const { answer, error } = useEngine<{ groups: { name: string; file: string; interval: number; rules: Rule[] }[] }>('/rules')
+  const { answer, error } = useEngine<RuleGroups>('/rules')
   return (
     <section>
       <h1>Rules</h1>

@@ -1,96 +1,81 @@
 // What would an alert have done?
-import { useEffect, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { useAnswer } from './ask'
-import { count, duration, plural, rate } from './format'
-import { Table, type Column } from './table'
-import type { Firing, Replay } from './types'
+import { count, dash, duration, rate } from './format'
+import { useEngine, type RuleGroups } from './prometheus'
+import { Table, useSetQuery, type Column } from './table'
+import type { Firing, Num, Replay } from './types'
 import { pathOf } from './words'
 
-const ranges = ['1h', '6h', '24h', '168h']
+const ranges = [['1h', '1h'], ['6h', '6h'], ['24h', '24h'], ['168h', '7d']]
 
 export function ReplayPage() {
-  const { query, route } = useLocation()
-  const asked = { expr: query.expr ?? '', for: query.for || '5m', range: ranges.includes(query.range) ? query.range : '24h' }
-  const [wish, set] = useState(asked)
-  useEffect(() => set(asked), [asked.expr, asked.for, asked.range])
-  const { answer, error } = useAnswer<Replay>(asked.expr ? `/replay?${new URLSearchParams(asked)}` : '')
-  const go = (to: typeof wish) => route(`/replay?${new URLSearchParams(to)}`)
+  const { query } = useLocation()
+  const set = useSetQuery()
+  const { answer: loaded } = useEngine<RuleGroups>('/rules')
+  const names = [...new Set(loaded?.groups.flatMap(g => g.rules.filter(r => r.type === 'alerting').map(r => r.name)))]
+  const rule = query.rule ?? ''
+  const range = ranges.some(([value]) => value === query.range) ? query.range : '24h'
+  const { answer, error } = useAnswer<Replay>(rule && `/replay?${new URLSearchParams({ rule, range })}`)
   return (
     <section>
       <h1>Replay</h1>
-      <p class="muted">Runs an alert over the history that is kept, and changes nothing. Try another threshold, or another time to hold, before it goes into a file.</p>
-      <form onSubmit={e => { e.preventDefault(); go(wish) }}>
-        <div class="tools">
-          <input class="expr" value={wish.expr} onInput={e => set({ ...wish, expr: e.currentTarget.value })} placeholder="PromQL, for example tidemark_group_lag_records > 500" aria-label="Condition, in PromQL" spellcheck={false} />
-          <label>for <input class="short" value={wish.for} onInput={e => set({ ...wish, for: e.currentTarget.value })} /></label>
-          <div class="choice" role="group" aria-label="Over">{ranges.map(r => <button key={r} type="button" aria-pressed={r === wish.range} onClick={() => go({ ...wish, range: r })}>{r === '168h' ? '7d' : r}</button>)}</div>
-          <button type="submit">Replay</button>
-        </div>
-        <Threshold expr={wish.expr} set={expr => set({ ...wish, expr })} done={expr => go({ ...wish, expr })} />
-      </form>
-      {asked.expr && !answer && <p class={error ? 'problem' : 'wait'}>{error || 'Replaying…'}</p>}
+      <p class="muted">Runs an alert over the history that is kept, and changes nothing. What was not seen then ends no alert here either.</p>
+      <div class="tools">
+        <label>Alert <select value={rule} onChange={e => set('rule', e.currentTarget.value)}>
+          <option value="">choose one</option>
+          {(names.includes(rule) || !rule ? names : [rule, ...names]).map(name => <option key={name}>{name}</option>)}
+        </select></label>
+        <div class="choice" role="group" aria-label="Over">{ranges.map(([value, says]) => <button key={value} type="button" aria-pressed={value === range} onClick={() => set('range', value)}>{says}</button>)}</div>
+      </div>
+      {rule && !answer && <p class={error ? 'problem' : 'wait'}>{error || 'Replaying…'}</p>}
       {answer && <Outcome r={answer} />}
     </section>
   )
 }
 
-const lastNumber = /^(.*[<>]=?\s*)(\d+(?:\.\d+)?)\s*$/s
-
-// Threshold is the number that the condition ends with, to be moved.
-function Threshold({ expr, set, done }: { expr: string; set: (expr: string) => void; done: (expr: string) => void }) {
-  const found = lastNumber.exec(expr)
-  const [base, setBase] = useState(0)
-  const value = found ? Number(found[2]) : 0
-  useEffect(() => { if (value && (value > 10 * base || value < base / 10)) setBase(value) }, [value])
-  if (!found) return null
-  const step = 10 ** Math.floor(Math.log10(Math.max(value, base, 1)) - 1)
-  const changed = (e: { currentTarget: HTMLInputElement }) => found[1] + e.currentTarget.value
-  return (
-    <label class="threshold">threshold
-      <input type="range" min="0" max={4 * (base || value || 1)} step={step} value={value} onInput={e => set(changed(e))} onChange={e => done(changed(e))} />
-      <output>{value}</output>
-    </label>
-  )
-}
+const brief = 120 // seconds: who was called for less had nothing to do
 
 function Outcome({ r }: { r: Replay }) {
-  const fired = r.firings.filter(f => f.firedAt !== null)
-  const brief = fired.filter(f => f.resolvedAt !== null && seconds(f) < 120).length
+  const n = r.firings.length
+  const short = r.firings.filter(f => f.endedAt !== null && lasted(f)! < brief).length
+  const better = [r.threshold !== null && `a threshold of ${value(r.threshold)}`, r.holdSeconds !== null && `for ${duration(r.holdSeconds)}`].filter(Boolean)
   return (
     <>
-      <h2 aria-live="polite">It would have fired {fired.length === 1 ? 'once' : fired.length === 0 ? 'never' : `${count(fired.length)} times`}{brief > 0 && `, ${count(brief)} of them for less than two minutes`}{r.firings.length > fired.length && `; ${plural(r.firings.length - fired.length, 'time')} it only pended`}.</h2>
+      <h2 aria-live="polite">It would have fired {n === 0 ? 'never' : n === 1 ? 'once' : `${count(n)} times`}{short > 0 && `, ${count(short)} of them for less than two minutes`}.</h2>
+      {better.length > 0 && <p>With {better.join(', or ')} instead of {duration(r.forSeconds)}, it would have fired at most half as often.</p>}
       <Timeline r={r} />
-      <Table caption="Each time it would have fired" columns={columns} rows={r.firings} id={f => `${f.activeAt}${JSON.stringify(f.labels)}`} param="firings" csv="replay" empty="The condition never held in this time." />
+      <Table caption="Each time it would have fired" columns={columns} rows={r.firings} id={f => `${f.activeAt}${JSON.stringify(f.labels)}`} param="firings" csv="replay" empty="It would not have fired in this time." />
     </>
   )
 }
 
-const end = (f: Firing) => (f.resolvedAt === null ? null : Date.parse(f.resolvedAt))
-const seconds = (f: Firing) => ((end(f) ?? NaN) - Date.parse(f.firedAt ?? f.activeAt!)) / 1000
+const value = (n: Num) => (n !== null && Math.abs(n) < 100 ? rate(n) : count(n))
+const lasted = (f: Firing): Num => (f.endedAt === null || f.firedAt === null ? null : (Date.parse(f.endedAt) - Date.parse(f.firedAt)) / 1000)
 
 function Timeline({ r }: { r: Replay }) {
   const [from, to] = [Date.parse(r.from!), Date.parse(r.to!)]
-  const at = (t: number) => (1000 * (t - from)) / (to - from)
+  const x = (t: string | null) => (1000 * ((t === null ? to : Date.parse(t)) - from)) / (to - from)
   return (
     <svg class="timeline" viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label="When it would have fired; the table below says the same">
-      {r.firings.map((f, i) => {
-        const [a, b] = [at(Date.parse(f.activeAt!)), at(end(f) ?? to)]
-        return <rect key={i} class={f.firedAt === null ? 'warn' : 'crit'} x={a} width={Math.max(1, b - a)} y={f.firedAt === null ? 12 : 0} height={f.firedAt === null ? 12 : 24} />
-      })}
+      {r.firings.map((f, i) => (
+        <g key={i}>
+          <rect class="warn" x={x(f.activeAt)} width={Math.max(0, x(f.firedAt) - x(f.activeAt))} y="12" height="12" />
+          <rect class="crit" x={x(f.firedAt)} width={Math.max(1, x(f.endedAt) - x(f.firedAt))} y="0" height="24" />
+        </g>
+      ))}
     </svg>
   )
 }
 
-const local = (at: string | null) => (at === null ? '' : new Date(at).toLocaleString('sv-SE'))
+const local = (at: string | null) => (at === null ? dash : new Date(at).toLocaleString('sv-SE'))
 const about = (f: Firing) => ({ cluster: f.labels.cluster ?? '', group: f.labels.consumergroup ?? '' })
 
 const columns: Column<Firing>[] = [
-  { key: 'state', name: 'State', sort: f => (f.firedAt === null ? 0 : 1), cell: f => (f.firedAt === null ? <span class="warn">! pended</span> : <span class="crit">× fired</span>) },
-  { key: 'at', name: 'Held from', up: true, sort: f => f.activeAt, cell: f => local(f.activeAt) },
   { key: 'fired', name: 'Fired', up: true, sort: f => f.firedAt, cell: f => local(f.firedAt) },
-  { key: 'lasted', name: 'Lasted', num: true, sort: f => (f.resolvedAt === null ? null : seconds(f)), cell: f => (f.resolvedAt === null ? 'to the end' : duration(seconds(f))) },
-  { key: 'value', name: 'Last value', num: true, sort: f => f.value, cell: f => rate(f.value) },
-  { key: 'group', name: 'Group', up: true, sort: f => f.labels.consumergroup ?? '', cell: f => (f.labels.consumergroup ? <a href={`${pathOf(about(f))}?at=${encodeURIComponent(f.firedAt ?? f.activeAt!)}`}>{f.labels.consumergroup}</a> : '') },
+  { key: 'active', name: 'Held from', up: true, sort: f => f.activeAt, cell: f => local(f.activeAt) },
+  { key: 'lasted', name: 'Lasted', num: true, sort: lasted, cell: f => (f.endedAt === null ? 'to the end' : duration(lasted(f))) },
+  { key: 'worst', name: 'Worst value', num: true, sort: f => f.worst, cell: f => value(f.worst) },
+  { key: 'group', name: 'Group, then', up: true, sort: f => f.labels.consumergroup ?? '', cell: f => f.labels.consumergroup && <a href={`${pathOf(about(f))}?at=${encodeURIComponent(f.firedAt ?? '')}`}>{f.labels.consumergroup}</a> },
   { key: 'labels', name: 'Labels', cell: f => <code>{Object.entries(f.labels).map(([k, v]) => `${k}="${v}"`).join(', ')}</code> },
 ]

@@ -391,18 +391,20 @@ export interface DrillStep {
 
 /** Replay is what an alert would have done over a time that history keeps. */
 export interface Replay extends Object {
-  expr: string
+  rule: string
   forSeconds: Num
   from: Time
   to: Time
   firings: Firing[] // oldest first
+  threshold: Num // which would at least have halved the firings; null: none would
+  holdSeconds: Num // the same, for how long it must hold
 }
 
-/** Firing is one time that an alert fired, or would have. */
+/** Firing is one time that an alert would have fired about one thing. */
 export interface Firing {
   labels: Record<string, string>
   activeAt: Time // the condition began to hold
-  firedAt: Time // null: it ended while pending
-  resolvedAt: Time // null: it still holds at the end
-  value: Num // the last, as the expression has it
+  firedAt: Time
+  endedAt: Time // null: it still fired at the end
+  worst: Num // the value farthest beyond the threshold
 }
