@@ -88,7 +88,7 @@ func (s *scope) openCluster(k kafka.Config) (*cluster, error) {
 	}
 	return &cluster{
 		name: k.Name, interval: cmp.Or(k.Interval, 15*time.Second), sources: sources, collector: collector, ends: ends,
-		model:  capacity.New(capacity.Options{
+		model: capacity.New(capacity.Options{
 			Target:     func(group string) tidemark.Target { return pipeline(group).Target },
 			Thresholds: func(group string) tidemark.Thresholds { return pipeline(group).Thresholds },
 			TimeLag:    ends.TimeLag, Loss: ends.Loss, Speed: s.Speed,
