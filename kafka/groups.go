@@ -244,16 +244,16 @@ func named(groups []*group, i int, told []byte) *group {
 // hearCommits takes up a coordinator's answer about one group. On an error the
 // commits stay as last seen, and the group says why.
 func (l *look) hearCommits(g *group, told *groupCommits) {
-	before := g.At
+	before, changed := g.At, false
 	if !l.heard(g, told.code) {
 		return
 	}
 	for name, commits := range told.each() {
-		if r := l.readingOf(g, name); r != nil {
-			r.hear(commits.each(), commits.n)
+		if r := l.readingOf(g, name); r != nil && r.hear(commits.each(), commits.n) {
+			changed = true
 		}
 	}
-	l.settle(g, before)
+	l.settle(g, before, changed)
 }
 
 // readingOf returns what a group reads of a topic, if we look at that topic.
@@ -269,30 +269,34 @@ func (l *look) readingOf(g *group, told []byte) *reading {
 
 // hearOld is [look.hearCommits] for the answer of an old broker.
 func (l *look) hearOld(g *group, told *kmsg.OffsetFetchResponse) {
-	before := g.At
+	before, changed := g.At, false
 	if !l.heard(g, told.ErrorCode) {
 		return
 	}
 	for i := range told.Topics {
 		t := &told.Topics[i]
 		if r := l.readingOf(g, []byte(t.Topic)); r != nil {
-			r.hear(func(yield func(commit) bool) {
+			changed = r.hear(func(yield func(commit) bool) {
 				for _, p := range t.Partitions {
 					if !yield(commit{p.Offset, p.Partition, p.LeaderEpoch, p.ErrorCode}) {
 						return
 					}
 				}
-			}, len(t.Partitions))
+			}, len(t.Partitions)) || changed
 		}
 	}
-	l.settle(g, before)
+	l.settle(g, before, changed)
 }
 
-// settle ends the taking up of a group's positions: of those that it had before,
-// some are gone.
-func (l *look) settle(g *group, heard time.Time) {
+// settle ends the taking up of a group's positions: some that it had before are
+// gone. A group of which anything has changed is not at rest.
+func (l *look) settle(g *group, heard time.Time, changed bool) {
 	g.moves(heard)
+	n := len(g.reads)
 	g.reads = slices.DeleteFunc(g.reads, func(r *reading) bool { return !l.stillReads(r) })
+	if changed || len(g.reads) < n {
+		g.rest.since = l.began
+	}
 }
 
 // heard says whether a coordinator has told a group's positions; they follow.

@@ -36,12 +36,13 @@ func (r *reading) partition(id int32) (ok bool) {
 	return true
 }
 
-// hear takes up what a coordinator told of one topic: n commits.
-func (r *reading) hear(told iter.Seq[commit], n int) {
+// hear takes up what a coordinator told of one topic: n commits. It says whether
+// anything is other than before.
+func (r *reading) hear(told iter.Seq[commit], n int) (changed bool) {
 	r.reason = tidemark.Fine
 	if r.knows(told, n) {
 		r.committed = true
-		return
+		return false
 	}
 	before := slices.Clone(r.offsets)
 	r.clear()
@@ -62,6 +63,7 @@ func (r *reading) hear(told iter.Seq[commit], n int) {
 			r.moved = time.Now()
 		}
 	}
+	return true
 }
 
 // knows says whether all that was told is as before. Most groups of a large
@@ -104,7 +106,7 @@ func (g *group) moves(heard time.Time) {
 // rest is what it takes to ask less often about a group that does not move.
 type rest struct {
 	turn  int       // which of several looks asks about it
-	since time.Time // nothing about it has changed
+	since time.Time // nothing about it has changed: nobody came or left, no commit came or went
 }
 
 const (
@@ -120,7 +122,7 @@ const (
 // it, nothing about it has changed for a while, and it is not its turn.
 func (g *group) rests(l *look, coordinator int32, phase string) bool {
 	same := g.unheard == tidemark.Fine && g.Coordinator == coordinator && g.Phase == phase && phase == "Empty"
-	if !same || g.Moved.After(g.rest.since) || !g.readsAsBefore(l) {
+	if !same || !g.readsAsBefore(l) {
 		g.rest.since = l.began
 		return false
 	}
@@ -128,8 +130,12 @@ func (g *group) rests(l *look, coordinator int32, phase string) bool {
 }
 
 // readsAsBefore says whether the topics that a group reads are those that it
-// committed on. Of one that is deleted or made anew, the commits go too.
+// committed on. Of one that is deleted or made anew, the commits go too; and a group
+// that reads none may begin to.
 func (g *group) readsAsBefore(l *look) bool {
+	if len(g.reads) == 0 {
+		return false
+	}
 	for _, r := range g.reads {
 		if t := l.cluster.topics[r.topic]; t == nil || t.id != r.born {
 			return false

@@ -40,21 +40,21 @@ func (l *look) readShares(ctx context.Context, b *broker, groups []*group) {
 
 // hearShares takes up where one share group is, as [look.hearCommits] does for others.
 func (l *look) hearShares(g *group, told *kmsg.DescribeShareGroupOffsetsResponseGroup) {
-	before := g.At
+	before, changed := g.At, false
 	if !l.heard(g, told.ErrorCode) {
 		return
 	}
 	for i := range told.Topics {
-		if r := l.readingOf(g, []byte(told.Topics[i].Topic)); r != nil {
-			r.hearShare(told.Topics[i].Partitions)
+		if r := l.readingOf(g, []byte(told.Topics[i].Topic)); r != nil && r.hearShare(told.Topics[i].Partitions) {
+			changed = true
 		}
 	}
-	l.settle(g, before)
+	l.settle(g, before, changed)
 }
 
-func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTopicPartition) {
+func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTopicPartition) (changed bool) {
 	r.left = r.left[:0]
-	r.hear(func(yield func(commit) bool) {
+	changed = r.hear(func(yield func(commit) bool) {
 		for _, p := range told {
 			if !yield(commit{offset: p.StartOffset, partition: p.Partition, epoch: -1, code: p.ErrorCode}) {
 				return
@@ -69,6 +69,7 @@ func (r *reading) hearShare(told []kmsg.DescribeShareGroupOffsetsResponseGroupTo
 			r.left[p.Partition] = p.Lag
 		}
 	}
+	return changed
 }
 
 // finished is how many records of a share group's partition are done beyond its

@@ -238,6 +238,29 @@ func TestTopicMadeAnewWakesTheGroupsThatReadIt(t *testing.T) {
 	})
 }
 
+func TestGroupThatHasLostItsCommitsIsSeenToBeginAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("brief", 10)
+		w.commit("billing", "brief", 7, 7, 7, 7)
+		c := w.collector()
+		for range 60 {
+			look(t, c)
+			time.Sleep(15 * time.Second)
+		}
+		if err := w.cluster.DeleteTopic("brief"); err != nil {
+			t.Fatal(err)
+		}
+		for range 60 {
+			look(t, c)
+			time.Sleep(15 * time.Second)
+		}
+		w.client.PurgeTopicsFromClient("brief")
+		w.topic("brief", 5)
+		w.commit("billing", "brief", 1, 1, 1, 1)
+		check(t, "lags", lags(look(t, c), "billing"), "4 4 4 4")
+	})
+}
+
 func TestHowLongTopicsKeepTheirRecordsIsKnownWhereWeMayAsk(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		for name, configs := range map[string]map[string]string{
