@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,11 +14,12 @@ func TestMain(m *testing.M) {
 
 // TestCommands runs testdata/script: each file is a session with the program as a
 // user types it, and what it answers. $SEED is a tidemark that watches the
-// reference deployment in trouble.
+// reference deployment in trouble, $SEED_ADDRESS its host and port.
 func TestCommands(t *testing.T) {
 	address := startSeed(t)
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", UpdateScripts: os.Getenv("TIDEMARK_UPDATE") != "", Setup: func(e *testscript.Env) error {
 		e.Setenv("SEED", address)
+		e.Setenv("SEED_ADDRESS", strings.TrimPrefix(address, "http://"))
 		return nil
 	}})
 }
