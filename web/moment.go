@@ -192,19 +192,20 @@ func (m *moment) verdict() Verdict {
 			n++
 		}
 	}
-	v := Verdict{Level: "ok", Text: fmt.Sprintf("All %d groups keep up.", all)}
+	part, of := count(int64(n)), many(all, "group")
+	v := Verdict{Level: "ok", Text: fmt.Sprintf("All %s keep up.", of)}
 	if all == 1 {
 		v.Text = "The one group keeps up."
 	}
 	switch {
 	case level == 3:
-		v = Verdict{Level: "failing", Text: fmt.Sprintf("%d of %d groups will not catch up.", n, all)}
+		v = Verdict{Level: "failing", Text: fmt.Sprintf("%s of %s will not catch up.", part, of)}
 	case level == 2:
-		v = Verdict{Level: "unknown", Text: fmt.Sprintf("%d of %d groups cannot be judged yet.", n, all)}
+		v = Verdict{Level: "unknown", Text: fmt.Sprintf("%s of %s cannot be judged yet.", part, of)}
 	case m.blind():
 		return Verdict{Level: "unknown", Text: "The latest look failed; what follows is what was seen last."}
 	case level == 1:
-		v = Verdict{Level: "behind", Text: fmt.Sprintf("%d of %d groups are behind; none of them grows.", n, all)}
+		v = Verdict{Level: "behind", Text: fmt.Sprintf("%s of %s are behind; none of them grows.", part, of)}
 	}
 	if level > 0 {
 		v.Worst = Name{worst.Cluster, worst.Row.Group}
