@@ -144,6 +144,7 @@ type judge struct {
 	*truth
 	complain func(format string, args ...any)
 	before   *tidemark.Snapshot
+	ended    map[place]tidemark.Log // as told last
 	history  *lag.History
 	fresh    int // values that were held to it
 	waits    int // time lags that were
@@ -173,6 +174,13 @@ func (j *judge) look(s *tidemark.Snapshot) {
 	for name := range j.groups() {
 		if _, found := s.Group(name); !found && j.settled(name, s) && j.known(name, s) {
 			j.complain("group %s is missing", name)
+		}
+	}
+	for i := range s.Topics {
+		for _, l := range s.Topics[i].Partitions {
+			if !l.Reason.Blinds() {
+				j.ended[place{s.Topics[i].Name, l.ID}] = l
+			}
 		}
 	}
 	j.before = s
@@ -310,16 +318,17 @@ func (j *judge) since(s *tidemark.Snapshot, g tidemark.Group) time.Time {
 }
 
 // between is by how much the end at the moment of the commits may be told too low:
-// the records since the look before, in the share of time between commits and ends.
+// the records since the end was told before, in the share of time between commits
+// and ends.
 func (j *judge) between(s *tidemark.Snapshot, g tidemark.Group, at place) int64 {
 	t, found := s.Topic(at.topic)
-	if j.before == nil || !found || !g.At.After(s.Began) {
+	last, told := j.ended[at]
+	if !found || !told || !g.At.After(s.Began) {
 		return 0
 	}
-	least, _ := j.ends[at].during(j.before.Began, s.Ended)
 	now := t.Partitions[at.partition]
-	apart := now.At.Sub(g.At).Seconds() / now.At.Sub(j.before.Ended).Seconds()
-	return 1 + int64(apart*float64(now.End-least))
+	apart := now.At.Sub(g.At).Seconds() / now.At.Sub(last.At).Seconds()
+	return 1 + int64(apart*float64(max(0, now.End-last.End)))
 }
 
 // whole complains about whatever is not fresh in a look that nothing was in the way of.
