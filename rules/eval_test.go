@@ -39,7 +39,7 @@ func TestLagAbove500IsPendingUntil4m45AndFiringAt5m(t *testing.T) {
 			t.Errorf("label %s = %q, want %q", name, got, want)
 		}
 	}
-	if got, want := fired.Annotations["runbook_url"], "http://tidemark:9308/runbooks/CrmEventsConsumerLagHigh"; got != want {
+	if got, want := fired.Annotations["runbook_url"], "http://tidemark:9308/runbooks/CrmEventsConsumerLagHigh?cluster=main&group=crm-events-sse"; got != want {
 		t.Errorf("runbook_url = %q, want %q", got, want)
 	}
 	if got, want := fired.Value, 600.0; got != want {

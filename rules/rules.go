@@ -159,7 +159,10 @@ func Open(o Options) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, err
 	}
-	return e, e.openScraper()
+	if err := e.openScraper(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // load reads the rule files and makes groups of them.
