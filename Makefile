@@ -38,9 +38,10 @@ check: lint fresh test ## what CI runs
 
 bench: ## one refresh and one page at 30,000 and at 1,000,000 group-partitions
 	$(GO) test -run '^$$' -bench . -benchtime 5x -timeout 20m ./test/bench
+	$(GO) test -run '^$$' -bench . -timeout 20m ./metrics ./capacity ./policy ./relay ./relay/sink ./outbox
 
 fuzz: ## each fuzz target for a while
-	$(GO) test -run '^$$' -fuzz . -fuzztime 30s ./drill
+	test/fuzz 30s
 
 drill: ## a drill against the sandbox: make drill NAME=lag-and-recovery
 	$(GO) run ./cmd/tidemark drill run $(or $(NAME),lag-and-recovery)
