@@ -56,6 +56,7 @@ type Options struct {
 // daemon is what outlives a reload: listener, history, journals and pages.
 type daemon struct {
 	Options
+	dir      dataDir
 	registry *prometheus.Registry
 	store    *history.Store
 	journals journals
@@ -81,7 +82,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d.learnt.dir, d.learnt.log = dir.part("learnt"), o.Log
+	d.dir, d.learnt.dir, d.learnt.log = dir, dir.part("learnt"), o.Log
 	if o.ExporterOnly {
 		return d.export(ctx)
 	}
@@ -101,6 +102,7 @@ func Run(ctx context.Context, o Options) error {
 
 	d.pages, err = web.New(web.Options{
 		Config: o.Config.Web, Version: o.Version, Demo: o.Demo, Token: o.Token, Mounts: d.mounts(), Log: o.Log,
+		Drills: d.drills, Replay: d.replay,
 	})
 	if err != nil {
 		return err
