@@ -1,10 +1,10 @@
 package journal_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -134,7 +134,7 @@ func TestARewriteReplacesAllAndGoesOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	f, _ := open(t, path)
 	for i := range 5 {
-		add(t, f, fmt.Sprint(i))
+		add(t, f, strconv.Itoa(i))
 	}
 	if err := f.Rewrite("all of it"); err != nil {
 		t.Fatal(err)

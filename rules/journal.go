@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -25,6 +26,8 @@ type Journal struct {
 	log    *slog.Logger
 	at     time.Time // the last evaluation that is in the file
 	alerts map[string]kept
+
+	mu     sync.Mutex
 	failed error
 }
 
@@ -92,7 +95,11 @@ func OpenJournal(dir string, log *slog.Logger) (*Journal, error) {
 func (j *Journal) Close() error { return j.file.Close() }
 
 // Err says why the present state of alerts would be lost in a crash; nil: it would not.
-func (j *Journal) Err() error { return j.failed }
+func (j *Journal) Err() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failed
+}
 
 func (j *Journal) apply(s step) {
 	j.at = s.At
@@ -131,6 +138,8 @@ func (j *Journal) write(s step) {
 	} else {
 		err = j.file.Append(s)
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	switch {
 	case err != nil && j.failed == nil:
 		j.log.Error("alerts go on, but a crash would lose their state", "err", err)
