@@ -40,9 +40,9 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "pattern": `^(0|([0-9]+(y|w|d|h|m|s|ms))+)$`, "examples": []string{"15s", "10m", "1h30m", "15d"}}
 	case t.Kind() == reflect.Struct:
 		fields := map[string]any{}
-		for i := range t.NumField() {
-			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); name != "" && name != "-" {
-				fields[name] = schemaOf(t.Field(i).Type)
+		for field := range t.Fields() {
+			if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" && name != "-" {
+				fields[name] = schemaOf(field.Type)
 			}
 		}
 		return map[string]any{"type": "object", "properties": fields, "additionalProperties": false}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -88,7 +89,7 @@ func listTopics(c *cobra.Command, o oracle, rows []topicRow, output string) erro
 			worst, lag = r.Worst.Group, lagText(r.Worst.Lag)
 		}
 		fmt.Fprintln(table, strings.Join([]string{
-			r.Name, fmt.Sprint(r.Partitions), fmt.Sprint(r.Groups), rate(r.Arrivals), worst, lag, r.status(),
+			r.Name, strconv.Itoa(r.Partitions), strconv.Itoa(r.Groups), rate(r.Arrivals), worst, lag, r.status(),
 		}, "\t"))
 	}
 	return table.Flush()
@@ -99,7 +100,7 @@ func topicCells(r topicRow) []string {
 	if r.Worst != nil {
 		worst, lag = r.Worst.Group, exact(r.Worst.Lag.Records)
 	}
-	return []string{r.Cluster, r.Name, fmt.Sprint(r.Partitions), exact(r.Leaderless), exact(r.OutOfSync), fmt.Sprint(r.Groups), exact(r.Arrivals), worst, lag}
+	return []string{r.Cluster, r.Name, strconv.Itoa(r.Partitions), exact(r.Leaderless), exact(r.OutOfSync), strconv.Itoa(r.Groups), exact(r.Arrivals), worst, lag}
 }
 
 func (r topicRow) status() string {
