@@ -86,13 +86,7 @@ func commands() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	plain := root.PersistentFlags().Bool("ascii", false, "print with ASCII signs only, for old consoles")
-	root.PersistentPreRun = func(*cobra.Command, []string) {
-		if *plain {
-			root.SetOut(ascii{root.OutOrStdout()})
-			root.SetErr(ascii{root.ErrOrStderr()})
-		}
-	}
+	bindASCII(root)
 	root.CompletionOptions.DisableDefaultCmd = true // ours says the same in one command
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Errorf("%w\n  all flags: %s --help", err, c.CommandPath())}

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -36,6 +37,17 @@ func columns(w io.Writer) int {
 		return 0
 	}
 	return width
+}
+
+// bindASCII gives every command the flag for consoles without our signs.
+func bindASCII(root *cobra.Command) {
+	plain := root.PersistentFlags().Bool("ascii", false, "print with ASCII signs only, for old consoles")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		if *plain {
+			root.SetOut(ascii{root.OutOrStdout()})
+			root.SetErr(ascii{root.ErrOrStderr()})
+		}
+	}
 }
 
 // ascii writes with what every console can show. Each sign becomes one letter, so
