@@ -95,7 +95,6 @@ func commands() *cobra.Command {
 		demoCommand(), serveCommand(), exporterCommand(),
 		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), runbookCommand(),
 		drillCommand(), checkCommand(), simCommand(), compatCommand(), apiCommand(),
-		generateCommand(), completionCommand(), versionCommand(),
-	)
+		generateCommand(), completionCommand(), versionCommand())
 	return root
 }
