@@ -12,6 +12,7 @@ type metrics struct {
 	r              *Relay
 	published      prometheus.Counter
 	parked         prometheus.Counter
+	recognised     prometheus.Counter
 	ack            prometheus.Histogram
 	pressureErrors prometheus.Counter
 
@@ -26,9 +27,10 @@ func newMetrics(r *Relay) *metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	return &metrics{
-		r:         r,
-		published: counter("outbox_published_total", "Events that the brokers have acknowledged to this relay."),
-		parked:    counter("outbox_parked_total", "Events that this relay has parked."),
+		r:          r,
+		published:  counter("outbox_published_total", "Events that the brokers have acknowledged to this relay."),
+		parked:     counter("outbox_parked_total", "Events that this relay has parked."),
+		recognised: counter("outbox_recognised_total", "Events that were found in their topic instead of being published again."),
 		ack: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "outbox_ack_latency_seconds", Help: "How long the brokers took to acknowledge a batch, or to fail.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8), // 1 ms to 16 s
@@ -42,7 +44,7 @@ func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
-	for _, c := range []prometheus.Collector{m.published, m.parked, m.ack, m.pressureErrors} {
+	for _, c := range []prometheus.Collector{m.published, m.parked, m.recognised, m.ack, m.pressureErrors} {
 		c.Collect(out)
 	}
 	send := func(kind prometheus.ValueType, name, help string, value float64, labels prometheus.Labels) {

@@ -68,6 +68,11 @@ type Options struct {
 	// have all of them. On an error any of them may have been written.
 	Publish func(context.Context, ...tidemark.Record) error
 	Judge   func(error) Verdict // what an error of Publish is about; nil: always the brokers
+	// ReadBack gives what was written to a topic since a time, up to where the topic
+	// ended when it was asked; more than that does no harm. With it, what an earlier
+	// relay published and did not delete is recognised instead of published again.
+	// nil: after a relay's crash, a batch of each of its shards may be repeated.
+	ReadBack func(ctx context.Context, topic string, since time.Time, each func(tidemark.Record)) error
 	// Pressure tells how fast consumers can bear it. It is asked again after a third of what it says it is good for.
 	Pressure   func(context.Context) (Allowance, error) // nil: nobody says
 	Owner      string                                   // who we are among the relays of the table; empty: host, process and a random number
@@ -83,6 +88,7 @@ type Relay struct {
 	breaker *breaker
 	rows    *semaphore.Weighted // free places on the way to the brokers
 	bytes   *semaphore.Weighted
+	reading *semaphore.Weighted // free places for reading back
 	health  *health
 	metrics *metrics
 
@@ -119,6 +125,7 @@ func New(o Options) (*Relay, error) {
 		breaker: newBreaker(o.BreakAfter),
 		rows:    semaphore.NewWeighted(int64(o.InFlight)),
 		bytes:   semaphore.NewWeighted(int64(o.InFlightBytes)),
+		reading: semaphore.NewWeighted(reading),
 		health:  newHealth(o.Log),
 		held:    map[int]*holding{},
 	}

@@ -29,6 +29,9 @@ func (m *moment) Scan(from any) error {
 	case time.Time:
 		*m = moment(v)
 		return nil
+	case int64:
+		*m = moment(time.UnixMilli(v))
+		return nil
 	case string:
 		t, err := time.Parse(time.RFC3339Nano, v)
 		*m = moment(t)

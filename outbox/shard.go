@@ -30,11 +30,15 @@ type holding struct {
 	// others must not be published again each time that one is tried.
 	oneByOne int
 	failing  bool
+	unsure   bool // some of its rows may be published already
 }
 
 // take begins to work on a shard.
 func (r *Relay) take(soft, hard context.Context, l lease, began time.Time) {
-	h := &holding{lease: l, work: make(chan struct{}, 1), all: soft}
+	h := &holding{lease: l, work: make(chan struct{}, 1), all: soft, unsure: r.o.ReadBack != nil}
+	if h.unsure {
+		h.work <- struct{}{} // what comes later than we do is certainly not published
+	}
 	h.hard, h.lose = context.WithCancel(hard)
 	h.soft, h.stop = context.WithCancel(soft)
 	h.expiry = time.AfterFunc(time.Until(began.Add(r.o.Lease)), h.lose)
@@ -135,6 +139,9 @@ func (r *Relay) stands(err error) bool {
 // batch publishes the first rows of a shard, and deletes them. more says that
 // there may be more of them.
 func (r *Relay) batch(h *holding) (more bool, err error) {
+	if h.unsure {
+		return true, r.recognise(h)
+	}
 	most := r.o.BatchRecords
 	if h.oneByOne > 0 {
 		most = 1
@@ -222,6 +229,7 @@ func (r *Relay) publish(h *holding, rows []row, records []tidemark.Record) error
 	verdict := Retry
 	if err != nil {
 		verdict = r.o.Judge(err)
+		h.unsure = r.o.ReadBack != nil
 	}
 	r.breaker.leave(probe, err == nil || verdict != Retry)
 	switch {

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/kafka"
 	"github.com/aetherlink/tidemark/outbox"
 )
@@ -27,6 +28,7 @@ import (
 type outboxSettings struct {
 	db, listen, policy string
 	pressure           string
+	readBack           bool
 	kafka              kafka.Config
 	relay              outbox.Config
 }
@@ -49,6 +51,7 @@ func outboxCommand() *cobra.Command {
 	f.Float64Var(&s.relay.BytesPerSecond, "rate.bytes", 0, "and so many bytes; 0: no limit")
 	f.StringVar(&s.pressure, "pressure.url", "", "where to ask how fast consumers can bear it, as http://tidemark:9308/api/tidemark/v1/pressure?group=crm-events-sse")
 	f.StringVar(&s.policy, "unpublishable", string(outbox.ParkKey), "what to do with an event that the brokers will never take: park_key, park_event or halt")
+	f.BoolVar(&s.readBack, "read-back", false, "look into the topics for what a relay that crashed has published, so that nothing is published twice; needs the right to read them")
 	f.BoolVar(&s.relay.Strict, "strict", false, "PostgreSQL: one order per shard, not only per aggregate; any long transaction stalls it")
 	f.IntVar(&s.relay.BatchRecords, "batch.records", 0, "rows of one shard that are published together; 0: 500")
 	f.IntVar(&s.relay.MaxBytes, "record.max-bytes", 0, "a larger record is parked; 0: 1000000")
@@ -142,6 +145,11 @@ func serveOutbox(ctx context.Context, s outboxSettings, table *outbox.Table, lis
 	o.Unpublishable = outbox.Policy(s.policy)
 	if s.pressure != "" {
 		o.Pressure = pressure{s.pressure}.ask
+	}
+	if s.readBack {
+		o.ReadBack = func(ctx context.Context, name string, since time.Time, each func(tidemark.Record)) error {
+			return topic{cluster, name}.readBack(ctx, since, each)
+		}
 	}
 	relay, err := outbox.New(o)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,6 +13,9 @@ import (
 	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/relay"
 )
+
+// errNoTopic says that a topic is not there, or hidden from us.
+var errNoTopic = errors.New("the cluster does not show it")
 
 // topic is the relay's source: one topic of a cluster.
 type topic struct {
@@ -46,7 +50,10 @@ func (t topic) look(ctx context.Context) (*kafka.Collector, tidemark.Topic, erro
 	found, ok := snapshot.Topic(t.name)
 	if !ok {
 		collector.Close()
-		return nil, tidemark.Topic{}, fmt.Errorf("look at topic %s: the cluster does not show it", t.name)
+		if len(snapshot.Gaps) > 0 {
+			return nil, tidemark.Topic{}, fmt.Errorf("look at topic %s: %w", t.name, snapshot.Gaps[0].Err)
+		}
+		return nil, tidemark.Topic{}, fmt.Errorf("look at topic %s: %w", t.name, errNoTopic)
 	}
 	return collector, found, nil
 }
