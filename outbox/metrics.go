@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,11 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		gauge("outbox_rows", "Events that wait in the table.", float64(backlog.Rows))
 		gauge("outbox_bytes", "Bytes of their payloads.", float64(backlog.Bytes))
 		gauge("outbox_oldest_age_seconds", "How long the oldest of them has waited.", backlog.Oldest.Seconds())
+		for shard, w := range backlog.Shards {
+			of := prometheus.Labels{"shard": strconv.Itoa(shard)}
+			send(prometheus.GaugeValue, "outbox_shard_rows", "Events of a shard that wait in the table.", float64(w.Rows), of)
+			send(prometheus.GaugeValue, "outbox_shard_oldest_age_seconds", "How long the oldest event of a shard has waited.", w.Oldest.Seconds(), of)
+		}
 		gauge("outbox_parked", "Events that are parked.", float64(backlog.Parked))
 	}
 }

@@ -202,23 +202,3 @@ func (t *Table) Discard(ctx context.Context, id string) error {
 	}
 	return nil
 }
-
-// Backlog is what waits in the table.
-type Backlog struct {
-	Rows, Bytes int64
-	Oldest      time.Duration // how long the oldest row has waited; 0 without rows
-	Parked      int64
-}
-
-// Backlog counts what waits. It reads the whole table: a second or so per million rows.
-func (t *Table) Backlog(ctx context.Context) (Backlog, error) {
-	var b Backlog
-	var seconds float64
-	err := t.db.QueryRowContext(ctx, `select count(*), coalesce(sum(length(payload)), 0), coalesce(`+fmt.Sprintf(t.age, "min(created_at)")+`, 0),
-		(select count(*) from outbox_parked) from outbox`).Scan(&b.Rows, &b.Bytes, &seconds, &b.Parked)
-	if err != nil {
-		return Backlog{}, fmt.Errorf("outbox: count the backlog: %w", err)
-	}
-	b.Oldest = time.Duration(max(seconds, 0) * float64(time.Second))
-	return b, nil
-}
