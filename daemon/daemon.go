@@ -41,6 +41,8 @@ type Options struct {
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // to Kafka and scrape targets; nil: the network
 	Telemetry string                                                               // path of the metrics page; empty: /metrics
 	Labels    []tidemark.Label                                                     // on every line of the metrics page, beside its own
+	Compat    metrics.Compat                                                       // how the metrics page follows other exporters
+	Detail    metrics.Detail                                                       // how finely it shows groups
 	Speed     float64                                                              // time runs this many times faster (sandbox); 0: 1
 	Demo      bool
 	Token     string // lets the bearer act; empty: nobody may
@@ -76,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 		o.Telemetry = "/metrics"
 	}
 	d := &daemon{Options: o, registry: newRegistry(o.Version), reload: make(chan chan error)}
-	d.page.Labels = o.Labels
+	d.page.Labels, d.page.Compat, d.page.Detail = o.Labels, o.Compat, o.Detail
 	d.view.Store(&tidemark.View{At: time.Now(), Pipelines: o.Config.Pipelines})
 	dir, err := openDir(o.Dir)
 	if err != nil {

@@ -63,7 +63,7 @@ func groupsChanged(was, now tidemark.Observation, say sayer) {
 			}
 		}
 		if !g.Reason.Blinds() && !old.Reason.Blinds() && len(g.Members) != len(old.Members) {
-			say(tidemark.EventMembers, now.Cluster, g.Name, "members %d → %d", len(old.Members), len(g.Members))
+			say(tidemark.EventMembers, now.Cluster, g.Name, "%d → %d", len(old.Members), len(g.Members))
 		}
 		e := now.Estimates[i]
 		if o, known := was.Estimate(g.Name); known && o.State != e.State {

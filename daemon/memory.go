@@ -43,7 +43,7 @@ func (m *memory) recall(name string, what remembers) {
 
 func (m *memory) read(name string) ([]byte, error) {
 	if held, known := m.held.Load(name); known {
-		return held.([]byte), nil //nolint:errcheck // nothing else is put there
+		return held.([]byte), nil
 	}
 	if m.dir == "" {
 		return nil, fs.ErrNotExist

@@ -69,7 +69,7 @@ func SightOf(v *tidemark.View, cluster, group string) Sight {
 	s.At = o.Snapshot.Began
 	s.Estimate, _ = o.Estimate(group)
 	g, found := o.Snapshot.Group(group)
-	s.Members, s.MembersKnown = len(g.Members), found && !g.Reason.Blinds()
+	s.Members, s.MembersKnown = len(g.Members), found && !g.Unmet.Blinds()
 	return s
 }
 

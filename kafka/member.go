@@ -67,7 +67,7 @@ func OpenMember(o Options, as MemberOptions) (*Member, error) {
 		opened: make(chan struct{}), log: o.logger(), group: as.Group,
 		most: cmp.Or(as.MaxRecords, recordsPerRead), owned: map[place]int64{},
 	}
-	opts = append(opts,
+	opts = append(append(opts, settled()...),
 		kgo.ConsumerGroup(as.Group), kgo.ConsumeTopics(as.Topics...), kgo.ConsumeResetOffset(begin), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(m.assigned), kgo.OnPartitionsRevoked(m.lost), kgo.OnPartitionsLost(m.lost),
 		kgo.AdjustFetchOffsetsFn(m.begin),

@@ -2,8 +2,8 @@ package kafka
 
 import "github.com/aetherlink/tidemark/kafka/signin"
 
-// TLS and SASL say how connections are encrypted and how we sign in.
-type (
-	TLS  = signin.TLS
-	SASL = signin.SASL
-)
+// TLS says how connections are encrypted.
+type TLS = signin.TLS
+
+// SASL says how we sign in.
+type SASL = signin.SASL

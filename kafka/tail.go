@@ -77,7 +77,7 @@ func OpenTail(o Options, read TailOptions) (*Tail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tail of topic %s: %w", read.Topic, err)
 	}
-	client, err := kgo.NewClient(append(opts, kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+	client, err := kgo.NewClient(append(append(opts, settled()...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %q: tail of topic %s: %w", o.Name, read.Topic, err)
 	}
@@ -179,6 +179,13 @@ func (t *Tail) partitions(ctx context.Context) ([]kmsg.MetadataResponseTopicPart
 	return resp.Topics[0].Partitions, kerr.ErrorForCode(resp.Topics[0].ErrorCode)
 }
 
+// settled is how our readers read: no record of a transaction that is open or was
+// aborted, and the markers too, or nobody could tell that a log which ends in one
+// has been read to its end.
+func settled() []kgo.Opt {
+	return []kgo.Opt{kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords()}
+}
+
 // recordsOf takes the records out of what the client fetched. Errors that the
 // client gets over by itself are logged; the others are returned.
 func recordsOf(ctx context.Context, fetches kgo.Fetches, log *slog.Logger) ([]tidemark.Record, error) {
@@ -205,7 +212,7 @@ func recordsOf(ctx context.Context, fetches kgo.Fetches, log *slog.Logger) ([]ti
 }
 
 func recordOf(r *kgo.Record) tidemark.Record {
-	out := tidemark.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
+	out := tidemark.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Control: r.Attrs.IsControl()}
 	for _, h := range r.Headers {
 		out.Headers = append(out.Headers, tidemark.Header(h))
 	}

@@ -1,15 +1,19 @@
 package kafka_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/aetherlink/tidemark/kafka"
 )
 
 // begin opens a transaction that writes so many records to the first partition of
 // a topic, and returns a function that ends it.
-func (w *world) begin(topic string, records int) (end func()) {
+func (w *world) begin(topic string, records int) (end func(kgo.TransactionEndTry)) {
 	w.t.Helper()
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.net.VirtualNetwork.DialContext), kgo.DisableClientMetrics(),
@@ -27,11 +31,27 @@ func (w *world) begin(topic string, records int) (end func()) {
 			w.t.Fatal(err)
 		}
 	}
-	return func() {
-		if err := client.EndTransaction(w.t.Context(), kgo.TryCommit); err != nil {
+	return func(how kgo.TransactionEndTry) {
+		if err := client.EndTransaction(w.t.Context(), how); err != nil {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+func TestReadersGetWhatWasCommittedAndTheMarkersThatEndIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("orders", 0)
+		w.begin("orders", 2)(kgo.TryCommit)
+		w.begin("orders", 1)(kgo.TryAbort)
+		w.begin("orders", 1)(kgo.TryCommit)
+
+		var got []string
+		for _, r := range read(t, tail(t, w, kafka.TailOptions{Topic: "orders"}), 6) {
+			got = append(got, fmt.Sprintf("%d control=%v", r.Offset, r.Control))
+		}
+
+		check(t, "read", strings.Join(got, ", "), "0 control=false, 1 control=false, 2 control=true, 4 control=true, 5 control=false, 6 control=true")
+	})
 }
 
 func TestOpenTransactionIsNamedWhereItHoldsReadersBack(t *testing.T) {
@@ -53,7 +73,7 @@ func TestOpenTransactionIsNamedWhereItHoldsReadersBack(t *testing.T) {
 		check(t, "where it holds", log.Stable, 10)
 		check(t, "since", log.Held.Sub(began).Round(time.Second), time.Duration(0))
 
-		end()
+		end(kgo.TryCommit)
 		time.Sleep(15 * time.Second)
 		s = look(t, c)
 		check(t, "once it has ended", lags(s, "held"), "6 0 0 0") // and its marker
@@ -69,7 +89,7 @@ func TestTransactionsThatComeAndGoHoldNobody(t *testing.T) {
 		for range 8 {
 			end := w.begin("orders", 1)
 			s := look(t, c)
-			end()
+			end(kgo.TryCommit)
 			w.commit("billing", "orders", s.Topics[0].Partitions[0].End, 10, 10, 10)
 			for _, p := range s.Of("billing") {
 				check(t, "reason", p.Reason, "")

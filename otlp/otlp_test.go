@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,15 +55,15 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	for _, m := range sent.ResourceMetrics[0].ScopeMetrics[0].Metrics {
 		r.metrics[m.Name] = m
 		for _, p := range append(m.GetGauge().GetDataPoints(), m.GetSum().GetDataPoints()...) {
-			name := m.Name
+			words := []string{m.Name}
 			for _, a := range p.Attributes {
 				if value := a.Value.GetStringValue(); value != "" {
-					name += fmt.Sprintf(" %s=%s", a.Key, value)
+					words = append(words, a.Key+"="+value)
 				} else {
-					name += fmt.Sprintf(" %s=%d", a.Key, a.Value.GetIntValue())
+					words = append(words, fmt.Sprintf("%s=%d", a.Key, a.Value.GetIntValue()))
 				}
 			}
-			r.points[name] = p
+			r.points[strings.Join(words, " ")] = p
 		}
 	}
 }

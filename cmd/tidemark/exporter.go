@@ -34,7 +34,8 @@ func (e *exporterFlags) export(ctx context.Context, c *cobra.Command) error {
 	if err := settings.Validate(); err != nil {
 		return exit{exitUsage, err}
 	}
-	if _, _, err := e.page(); err != nil {
+	compat, detail, err := e.page()
+	if err != nil {
 		return err
 	}
 	e.sayIgnored(c, log)
@@ -45,6 +46,6 @@ func (e *exporterFlags) export(ctx context.Context, c *cobra.Command) error {
 	log.Info("watching", "clusters", len(settings.Clusters), "brokers", settings.Clusters[0].Brokers, "listen", listener.Addr().String())
 	return daemon.Run(ctx, daemon.Options{
 		ExporterOnly: true, Config: settings, Listener: listener, Telemetry: e.telemetryPath,
-		Labels: e.constLabels(), Version: version, Log: log,
+		Labels: e.constLabels(), Compat: compat, Detail: detail, Version: version, Log: log,
 	})
 }

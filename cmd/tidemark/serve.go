@@ -40,7 +40,8 @@ func (s *serveFlags) serve(ctx context.Context, c *cobra.Command) error {
 	if err != nil {
 		return exit{exitUsage, err}
 	}
-	if _, _, err := s.page(); err != nil {
+	compat, detail, err := s.page()
+	if err != nil {
 		return err
 	}
 	s.sayIgnored(c, log)
@@ -58,7 +59,7 @@ func (s *serveFlags) serve(ctx context.Context, c *cobra.Command) error {
 	defer signal.Stop(hangup)
 	return daemon.Run(ctx, daemon.Options{
 		Config: settings, Reload: s.reload(c), Hangup: hangup, Listener: listener, Dir: dir, Telemetry: s.telemetryPath,
-		Labels: s.constLabels(), Token: os.Getenv("TIDEMARK_TOKEN"), Version: version, Log: log,
+		Labels: s.constLabels(), Compat: compat, Detail: detail, Token: os.Getenv("TIDEMARK_TOKEN"), Version: version, Log: log,
 	})
 }
 
