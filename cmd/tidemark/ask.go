@@ -18,7 +18,6 @@ import (
 
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/capacity"
-	"github.com/aetherlink/tidemark/kafka"
 	"github.com/aetherlink/tidemark/lag"
 	"github.com/aetherlink/tidemark/web"
 )
@@ -93,12 +92,7 @@ func (o oracle) reachable(ctx context.Context) error {
 
 // look sees the cluster a few times, which is what it takes to know a rate.
 func (a *askFlags) look(c *cobra.Command) (oracle, error) {
-	settings := kafka.Config{Name: "local", Brokers: a.brokers("localhost:9092")}
-	a.overlay(c.Flags(), &settings)
-	if err := settings.Validate(); err != nil {
-		return oracle{}, exit{exitUsage, err}
-	}
-	collector, err := kafka.Open(kafka.Options{Config: settings, Log: slog.New(slog.DiscardHandler)})
+	settings, collector, err := a.collector(c.Flags())
 	if err != nil {
 		return oracle{}, err
 	}

@@ -52,10 +52,9 @@ func (w *realWorld) open(c *cobra.Command, script *drill.Script) (err error) {
 		return err
 	}
 	w.group, w.topic = script.Group, script.Topic
-	settings := kafka.Config{Name: "drill", Brokers: w.ask.brokers("localhost:9092")}
-	w.ask.overlay(c.Flags(), &settings)
-	if err := settings.Validate(); err != nil {
-		return exit{exitUsage, err}
+	settings, err := w.ask.cluster(c.Flags())
+	if err != nil {
+		return err
 	}
 	w.publisher, err = kafka.OpenPublisher(kafka.Options{Config: settings, Log: slog.New(slog.DiscardHandler)})
 	return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -63,6 +64,26 @@ func (k *kafkaFlags) brokers(usual string) []string {
 		return k.servers
 	}
 	return strings.Split(cmp.Or(os.Getenv("TIDEMARK_KAFKA_SERVER"), os.Getenv("KAFKA_BROKERS"), usual), ",")
+}
+
+// cluster is the one that the flags name.
+func (k *kafkaFlags) cluster(f *pflag.FlagSet) (kafka.Config, error) {
+	settings := kafka.Config{Name: "local", Brokers: k.brokers("localhost:9092")}
+	k.overlay(f, &settings)
+	if err := settings.Validate(); err != nil {
+		return settings, exit{exitUsage, err}
+	}
+	return settings, nil
+}
+
+// collector looks at the cluster that the flags name.
+func (k *kafkaFlags) collector(f *pflag.FlagSet) (kafka.Config, *kafka.Collector, error) {
+	settings, err := k.cluster(f)
+	if err != nil {
+		return settings, nil, err
+	}
+	collector, err := kafka.Open(kafka.Options{Config: settings, Log: slog.New(slog.DiscardHandler)})
+	return settings, collector, err
 }
 
 // overlay lays the flags over one cluster's settings.

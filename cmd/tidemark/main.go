@@ -94,7 +94,7 @@ func commands() *cobra.Command {
 	root.AddCommand(
 		demoCommand(), serveCommand(), exporterCommand(),
 		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), runbookCommand(),
-		drillCommand(), checkCommand(), simCommand(), compatCommand(), apiCommand(),
+		drillCommand(), checkCommand(), recordCommand(), replayCommand(), simCommand(), compatCommand(), apiCommand(),
 		generateCommand(), completionCommand(), versionCommand())
 	return root
 }
