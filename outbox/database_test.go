@@ -94,9 +94,7 @@ func TestLostListenConnectionStopsNothing(t *testing.T) {
 func TestStandbyIsNotRead(t *testing.T) {
 	onPostgreSQL(t, func(w *world) {
 		w.write("job-1", 3)
-		name := w.address[strings.LastIndex(w.address, "/")+1 : strings.Index(w.address, "?")]
-		standby := postgres(t).standby(t)
-		ghosts := &world{T: w.T, fakeBrokers: w.fakeBrokers, address: standby.url(name), kind: w.kind}
+		ghosts := &world{T: w.T, fakeBrokers: w.fakeBrokers, address: postgres(t).standby(t).url(w.database()), kind: w.kind}
 		relay := ghosts.relay()
 		w.await("the relay to say so", func() bool { return strings.Contains(strings.Join(relay.Troubles(), " "), "read only") })
 		w.pass(500 * time.Millisecond)
@@ -104,6 +102,11 @@ func TestStandbyIsNotRead(t *testing.T) {
 			w.Errorf("published %v from a standby", got)
 		}
 	})
+}
+
+// database is the name of the database.
+func (w *world) database() string {
+	return w.address[strings.LastIndex(w.address, "/")+1 : strings.Index(w.address, "?")]
 }
 
 // 16.

@@ -28,6 +28,8 @@ type dialect struct {
 	barrier    string                     // only rows of transactions before the oldest that is still running
 	oldest     string                     // age of that transaction, in seconds
 	notify     string
+	standby    string // whether this is one
+	clock      string // the database's, in seconds since 1970; empty: it is this machine's
 }
 
 const versions = "create table if not exists outbox_schema (version integer primary key)"
@@ -47,6 +49,8 @@ func postgresql() dialect {
 		// A row's own xmin, unlike an xid in a column, survives dump and restore.
 		barrier: " and age(o.xmin) > age(cast(pg_snapshot_xmin(pg_current_snapshot()) as xid))",
 		oldest:  "select cast(coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0) as double precision) from pg_stat_activity where backend_xid is not null",
+		standby: "select pg_is_in_recovery()",
+		clock:   "select cast(extract(epoch from clock_timestamp()) as double precision)",
 		notify:  "select pg_notify('" + channel + "', '')",
 	}
 }

@@ -74,6 +74,7 @@ func outboxCommand() *cobra.Command {
 			fmt.Fprintf(out, "%d events released\n", n)
 			return err
 		}),
+		doctorCommand(&s),
 		onTable(&s, "discard EVENT", "Delete a parked event for good", 1, func(ctx context.Context, t *outbox.Table, _ io.Writer, args []string) error {
 			return t.Discard(ctx, args[0])
 		}),

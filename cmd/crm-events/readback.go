@@ -10,11 +10,12 @@ import (
 	"github.com/aetherlink/tidemark/kafka"
 )
 
-// quiet is how long a log may have nothing for a reader that is not yet where the
-// log ended: the last offsets may be compacted away, or markers of transactions.
+// quiet is how long a log may give nothing to a reader that is not yet where the
+// log ended.
 const quiet = 5 * time.Second
 
-// readBack gives the records since a time, up to where the topic ends now.
+// readBack gives the records since a time, up to where the topic ends now: all of
+// them, or an error.
 func (t topic) readBack(ctx context.Context, since time.Time, each func(tidemark.Record)) error {
 	begin, err := t.find(ctx, since)
 	if errors.Is(err, errNoTopic) {
@@ -40,12 +41,8 @@ func (t topic) readBack(ctx context.Context, since time.Time, each func(tidemark
 		within, cancel := context.WithTimeout(ctx, quiet)
 		records, err := tail.Next(within)
 		cancel()
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			_, err = t.Look(ctx) // there is nothing more, if it can be reached at all
-			return err
-		}
 		if err != nil {
-			return err
+			return fmt.Errorf("read topic %s back: %d partitions are not read to where they end, perhaps since a transaction is open: %w", t.name, len(unread), err)
 		}
 		for _, r := range records {
 			each(r)
