@@ -164,6 +164,8 @@ func TestWriteRefusesEventsThatNobodyCouldUse(t *testing.T) {
 			"no topic":      func(e *outbox.Event) { e.Topic = "" },
 			"bad tenant":    func(e *outbox.Event) { e.Tenant = "acme" },
 			"our header":    func(e *outbox.Event) { e.Headers = map[string]string{"epoch": "9"} },
+			"no UTF-8":      func(e *outbox.Event) { e.Headers = map[string]string{"trace": "\xff"} },
+			"a zero":        func(e *outbox.Event) { e.Aggregate = "a\x00b" },
 			"id, no hyphen": func(e *outbox.Event) { e.ID = strings.Repeat("0", 36) },
 		} {
 			e := good

@@ -30,6 +30,7 @@ import (
 	"hash/fnv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Shards is how many parts the table has. It is part of what is stored.
@@ -103,9 +104,16 @@ func (e Event) validate() error {
 	if !isID(e.ID) || !isID(e.Tenant) {
 		return fmt.Errorf("outbox: event %q of tenant %q: both must be UUIDs", e.ID, e.Tenant)
 	}
-	for name := range e.Headers {
+	texts := []string{e.Aggregate, e.Type, e.Topic}
+	for name, value := range e.Headers {
 		if isOurs(name) {
 			return fmt.Errorf("outbox: header %q is one that the outbox writes itself", name)
+		}
+		texts = append(texts, name, value)
+	}
+	for _, text := range texts {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return fmt.Errorf("outbox: %q is no text that both databases keep as it is: it must be UTF-8 without zeros", text)
 		}
 	}
 	return nil

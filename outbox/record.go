@@ -47,11 +47,17 @@ func (r row) record(l lease) tidemark.Record {
 	return record
 }
 
-// application are the headers that the application wrote; nil if they are no headers.
+// application are the headers that the application wrote; nil if they cannot be
+// published as that.
 func (r row) application() map[string]string {
 	var headers map[string]string
 	if json.Unmarshal([]byte(r.headers), &headers) != nil {
 		return nil
+	}
+	for name := range headers {
+		if isOurs(name) {
+			return nil
+		}
 	}
 	return headers
 }

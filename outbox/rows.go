@@ -20,7 +20,8 @@ func (r row) size() int {
 	return len(r.Payload) + len(r.headers) + len(r.Aggregate) + len(r.Type) + overhead
 }
 
-// moment reads a time from either database.
+// moment reads a time from either database. What is no time is the zero one: one
+// row that another program spoilt must not keep the others of its shard.
 type moment time.Time
 
 // Scan implements [sql.Scanner].
@@ -28,16 +29,13 @@ func (m *moment) Scan(from any) error {
 	switch v := from.(type) {
 	case time.Time:
 		*m = moment(v)
-		return nil
 	case int64:
 		*m = moment(time.UnixMilli(v))
-		return nil
 	case string:
-		t, err := time.Parse(time.RFC3339Nano, v)
+		t, _ := time.Parse(time.RFC3339Nano, v) // zero if it is none
 		*m = moment(t)
-		return err
 	}
-	return fmt.Errorf("a time is stored as %T", from)
+	return nil
 }
 
 const columns = "event_id, tenant_id, aggregate, type, topic, headers, payload, occurred_at, created_at, shard"

@@ -270,7 +270,9 @@ func (r *Relay) unfit(row row) string {
 	case row.size() > r.o.MaxBytes:
 		return "it has " + strconv.Itoa(row.size()) + " bytes; the limit is " + strconv.Itoa(r.o.MaxBytes)
 	case row.application() == nil:
-		return "its headers are no JSON object of texts"
+		return "its headers are no JSON object of texts, or one has a name that the outbox uses itself"
+	case row.OccurredAt.IsZero():
+		return "its occurred_at is no time of RFC 3339"
 	}
 	return ""
 }
