@@ -2,13 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,8 +20,7 @@ func apiCommand() *cobra.Command {
 		Example: "  tidemark api groups\n  tidemark api /api/v1/query?query=kafka_consumergroup_lag_sum\n  tidemark api --method POST /-/reload",
 		Args:    needs(cobra.ExactArgs(1), "name one path: tidemark api groups   (all of them: docs/api.md)"),
 		RunE: func(c *cobra.Command, path []string) error {
-			base := strings.TrimSuffix(cmp.Or(server, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
-			text, err := callAPI(c.Context(), method, base+apiPath(path[0]), body)
+			text, err := running(serverAddress(server)).call(c.Context(), method, path[0], body)
 			if err != nil {
 				return err
 			}
@@ -50,30 +45,4 @@ func apiPath(typed string) string {
 		return typed
 	}
 	return "/api/tidemark/v1" + typed
-}
-
-func callAPI(ctx context.Context, method, address, body string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if token := os.Getenv("TIDEMARK_TOKEN"); token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	if body != "" {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", address, err)
-	}
-	if answer.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s %s: %w", method, address, refusal(answer.StatusCode, text))
-	}
-	return text, nil
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -48,6 +49,11 @@ func (a *askFlags) bindServer(c *cobra.Command) {
 	c.Flags().StringVar(&a.server, "server", "", "address of a running tidemark, or $TIDEMARK_SERVER (default "+usualServer+")")
 }
 
+// serverAddress is where a running tidemark is said to be.
+func serverAddress(told string) string {
+	return strings.TrimSuffix(cmp.Or(told, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+}
+
 // oracle answers questions in the words of our API.
 type oracle struct {
 	base   string
@@ -58,7 +64,7 @@ type oracle struct {
 
 // connect finds a running tidemark.
 func (a *askFlags) connect(c *cobra.Command) (oracle, error) {
-	base := strings.TrimSuffix(cmp.Or(a.server, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+	base := serverAddress(a.server)
 	o := running(base)
 	if err := o.reachable(c.Context()); err != nil {
 		return oracle{}, fmt.Errorf("no tidemark answers at %s: %w", base, err)
@@ -143,34 +149,69 @@ func (o oracle) ask(ctx context.Context, path string, query url.Values, into any
 }
 
 func (o oracle) raw(ctx context.Context, path string, query url.Values) ([]byte, error) {
-	address := o.base + "/api/tidemark/v1" + path
 	if len(query) > 0 {
-		address += "?" + query.Encode()
+		path += "?" + query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	return o.call(ctx, http.MethodGet, path, "")
+}
+
+// call sends one request and returns the body of the answer. What acts needs the
+// server's token.
+func (o oracle) call(ctx context.Context, method, path, body string) ([]byte, error) {
+	address := o.base + apiPath(path)
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if token := os.Getenv("TIDEMARK_TOKEN"); token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
 	}
 	answer, err := o.client.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
+	text, err := io.ReadAll(answer.Body)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read the answer of %s: %w", address, err)
+	case answer.StatusCode == http.StatusForbidden && request.Header.Get("Authorization") == "":
+		return nil, fmt.Errorf("%s %s: %w\n  the server's token is read from $TIDEMARK_TOKEN", method, address, refusal(answer.StatusCode, text))
+	case answer.StatusCode/100 != 2:
+		return nil, fmt.Errorf("%s %s: %w", method, address, refusal(answer.StatusCode, text))
 	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, refusal(answer.StatusCode, body)
-	}
-	return body, nil
+	return text, nil
 }
 
-// refusal is what a problem+json answer says, as an error.
+// act asks for a change, and reads the answer into a value if there is one.
+func (o oracle) act(ctx context.Context, method, path string, wish, into any) error {
+	body, err := json.Marshal(wish)
+	if err != nil {
+		return err
+	}
+	answer, err := o.call(ctx, method, path, string(body))
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", o.base+path, err)
+	}
+	return nil
+}
+
+// refusal is what an answer says that is no good one: in the form of RFC 9457, as
+// Prometheus or Alertmanager say it, or not at all.
 func refusal(status int, body []byte) error {
-	var problem struct{ Title, Detail string }
-	if json.Unmarshal(body, &problem) == nil && problem.Title != "" {
-		return fmt.Errorf("%s", strings.TrimSpace(problem.Title+"\n  "+problem.Detail))
+	var problem struct{ Title, Detail, Error string }
+	if json.Unmarshal(body, &problem) == nil && problem.Title+problem.Error != "" {
+		return errors.New(strings.TrimSpace(cmp.Or(problem.Title, problem.Error) + "\n  " + problem.Detail))
+	}
+	var plain string // Alertmanager's
+	if json.Unmarshal(body, &plain) == nil && plain != "" {
+		return errors.New(plain)
 	}
 	return fmt.Errorf("it answers %d %s", status, http.StatusText(status))
 }

@@ -24,7 +24,7 @@ func checkCommand() *cobra.Command {
 		Example: "  tidemark check config tidemark.yaml",
 		Args:    needs(cobra.MinimumNArgs(1), "name the file: tidemark check config tidemark.yaml"),
 		RunE:    func(c *cobra.Command, files []string) error { return checkConfigs(c, files) },
-	}, checkRulesCommand(), checkDashboardCommand(), checkGroupCommand())
+	}, checkRulesCommand("rules", "tidemark check rules"), checkDashboardCommand(), checkGroupCommand())
 	return check
 }
 

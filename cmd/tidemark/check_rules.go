@@ -8,12 +8,13 @@ import (
 	"github.com/aetherlink/tidemark/rules"
 )
 
-func checkRulesCommand() *cobra.Command {
+// checkRulesCommand looks at rule files; it is called in two ways.
+func checkRulesCommand(name, called string) *cobra.Command {
 	return &cobra.Command{
-		Use:     "rules FILE…",
+		Use:     name + " FILE…",
 		Short:   "Show every mistake in Prometheus rule files, with its line",
-		Example: "  tidemark check rules rules/*.yaml",
-		Args:    needs(cobra.MinimumNArgs(1), "name the file: tidemark check rules rules.yaml"),
+		Example: "  " + called + " rules/*.yaml",
+		Args:    needs(cobra.MinimumNArgs(1), "name the file: "+called+" rules.yaml"),
 		RunE: func(c *cobra.Command, files []string) error {
 			good := true
 			for _, file := range files {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -76,7 +75,7 @@ func (f *compatFlags) compare(c *cobra.Command) error {
 
 // pages are ours, theirs, and ours once we have looked at the cluster again.
 func (f *compatFlags) pages(c *cobra.Command) (p compat.Pages, err error) {
-	ours := strings.TrimSuffix(cmp.Or(f.server, os.Getenv("TIDEMARK_SERVER"), usualServer), "/") + "/metrics"
+	ours := serverAddress(f.server) + "/metrics"
 	ctx, cancel := context.WithTimeout(c.Context(), f.patience)
 	defer cancel()
 	if p.Before, _, err = f.our(ctx, ours); err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -43,7 +42,7 @@ func (w *realWorld) open(c *cobra.Command, script *drill.Script) (err error) {
 	if w.stop == "" || w.start == "" {
 		return exit{exitUsage, errors.New("a drill on a real deployment needs both --stop and --start")}
 	}
-	base := strings.TrimSuffix(cmp.Or(w.ask.server, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+	base := serverAddress(w.ask.server)
 	w.oracle = running(base)
 	if err := w.oracle.reachable(c.Context()); err != nil {
 		return fmt.Errorf("a drill needs a running tidemark, and none answers at %s: %w\n  start one:  tidemark serve --kafka.server=…   or name it: --server", base, err)

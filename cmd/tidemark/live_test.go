@@ -49,7 +49,7 @@ func startLive(t *testing.T, broker string) (address string) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "tidemark.yaml")
 	text := "clusters: [{name: main, brokers: ['" + broker + "']}]\n" +
-		"scale: {targets: [{name: billing, cluster: main, group: billing, max: 3}]}\n"
+		"rules: {packs: [crm-events]}\nscale: {targets: [{name: billing, cluster: main, group: billing, max: 3}]}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -93,8 +93,8 @@ func commands() *cobra.Command {
 	})
 	root.AddCommand(
 		demoCommand(), serveCommand(), exporterCommand(),
-		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), runbookCommand(),
-		drillCommand(), checkCommand(), recordCommand(), replayCommand(), simCommand(), compatCommand(), apiCommand(),
+		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), silenceCommand(), notifyCommand(), runbookCommand(),
+		drillCommand(), checkCommand(), testCommand(), rulesCommand(), recordCommand(), replayCommand(), simCommand(), compatCommand(), apiCommand(),
 		generateCommand(), completionCommand(), versionCommand())
 	return root
 }

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +37,7 @@ func runbookCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			base := strings.TrimSuffix(cmp.Or(server, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+			base := serverAddress(server)
 			text, err := liveRunbook(c.Context(), base, alert[0], url.Values{"cluster": {cluster}, "group": {group}})
 			if err != nil {
 				fmt.Fprintf(c.ErrOrStderr(), "without live values: %v\n", err)
