@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,15 +33,15 @@ func TestMain(m *testing.M) {
 // receiver is an OpenTelemetry collector that keeps what it is sent.
 type receiver struct {
 	t        *testing.T
-	status   int
+	status   atomic.Int32
 	requests int
 	points   map[string]*otel.NumberDataPoint // by name and labels
 	metrics  map[string]*otel.Metric
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	if r.status != http.StatusOK {
-		w.WriteHeader(r.status)
+	if status := int(r.status.Load()); status != http.StatusOK {
+		w.WriteHeader(status)
 		return
 	}
 	body, err := io.ReadAll(request.Body)
@@ -118,7 +119,9 @@ func seen(partitions int32) *tidemark.View {
 }
 
 func newReceiver(t *testing.T) *receiver {
-	return &receiver{t: t, status: http.StatusOK, points: map[string]*otel.NumberDataPoint{}, metrics: map[string]*otel.Metric{}}
+	r := &receiver{t: t, points: map[string]*otel.NumberDataPoint{}, metrics: map[string]*otel.Metric{}}
+	r.status.Store(http.StatusOK)
+	return r
 }
 
 func TestACollectorGetsLagUnderTheNamesOfItsOwnKafkaReceiver(t *testing.T) {
@@ -168,11 +171,11 @@ func TestALargeViewGoesInSeveralRequestsAndNothingOfItIsLeftOut(t *testing.T) {
 func TestACollectorThatWasAwayGetsTheNewestViewAndNoOldOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t)
-		r.status = http.StatusServiceUnavailable
+		r.status.Store(http.StatusServiceUnavailable)
 		var last *tidemark.View
 		push(t, 6, func(i int) *tidemark.View {
 			if i == 3 {
-				r.status = http.StatusOK
+				r.status.Store(http.StatusOK)
 			}
 			last = seen(1)
 			return last
