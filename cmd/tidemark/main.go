@@ -94,7 +94,7 @@ func commands() *cobra.Command {
 	root.AddCommand(
 		demoCommand(), serveCommand(), exporterCommand(),
 		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), silenceCommand(), notifyCommand(), runbookCommand(),
-		drillCommand(), checkCommand(), testCommand(), rulesCommand(), recordCommand(), replayCommand(), simCommand(), compatCommand(), apiCommand(),
+		scaleCommand(), drillCommand(), checkCommand(), testCommand(), rulesCommand(), recordCommand(), replayCommand(), simCommand(), compatCommand(), apiCommand(),
 		generateCommand(), completionCommand(), versionCommand())
 	return root
 }
