@@ -3,7 +3,7 @@ package outbox_test
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -20,7 +20,7 @@ type fuzzed struct {
 
 func newFuzzed(f *testing.F) fuzzed {
 	f.Helper()
-	table, err := outbox.Open(filepath.Join(f.TempDir(), "outbox.db"))
+	table, err := outbox.Open(filepath.Join(folder(f), "outbox.db"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func newFuzzed(f *testing.F) fuzzed {
 		f.Fatal(err)
 	}
 	z := fuzzed{table, make(chan tidemark.Record, 1000)}
-	relay, err := outbox.New(outbox.Options{Table: table, Log: slog.New(slog.DiscardHandler), Publish: func(_ context.Context, records ...tidemark.Record) error {
+	relay, err := outbox.New(outbox.Options{Table: table, Publish: func(_ context.Context, records ...tidemark.Record) error {
 		for _, r := range records {
 			z.records <- r
 		}
@@ -115,7 +115,7 @@ func FuzzRowOfAnyWriterIsPublishedOrParked(f *testing.F) {
 	f.Add("a", "b", `{"\ud800":"x"}`, []byte(""), "2026-01-02 03:04:05.5+00")
 	z := newFuzzed(f)
 	f.Fuzz(func(t *testing.T, aggregate, kind, headers string, payload []byte, occurred string) {
-		const id = "0190b5e4-0000-7000-8000-00000000000a"
+		id := fmt.Sprintf("0190b5e4-0000-7000-8000-%012x", time.Now().UnixNano()&(1<<48-1))
 		_, err := z.table.DB().ExecContext(t.Context(), `insert into outbox (event_id, tenant_id, aggregate, type, topic, headers, payload, occurred_at, shard)
 			values ($1, $2, $3, $4, 'events', $5, $6, $7, 7)`, id, tenant, aggregate, kind, headers, payload, occurred)
 		if err != nil {

@@ -41,7 +41,7 @@ func onSQLite(t *testing.T, test func(*world)) {
 }
 
 // folder is in memory where it can be: two hours of leases are thousands of syncs.
-func folder(t *testing.T) string {
+func folder(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "outbox-") //nolint:usetesting // in memory
 	if err != nil {
 		return t.TempDir()
