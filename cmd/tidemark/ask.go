@@ -26,6 +26,9 @@ import (
 // usualServer is where a tidemark runs if it runs on this machine.
 const usualServer = "http://127.0.0.1:9308"
 
+// usualInterval is between two looks of a running tidemark that was told nothing else.
+const usualInterval = 15 * time.Second
+
 // A rate needs three looks: two to see a commit advance, and one more to know how
 // long it took. Together they give most consumers, which commit every 5 s, the time.
 const (

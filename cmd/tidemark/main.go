@@ -92,7 +92,7 @@ func commands() *cobra.Command {
 		return exit{exitUsage, fmt.Errorf("%w\n  all flags: %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(
-		demoCommand(), serveCommand(), exporterCommand(),
+		demoCommand(), serveCommand(), exporterCommand(), doctorCommand(),
 		groupsCommand(), groupCommand(), topicsCommand(), explainCommand(), planCommand(), waitCommand(), alertsCommand(), silenceCommand(), notifyCommand(), runbookCommand(),
 		scaleCommand(), drillCommand(), checkCommand(), testCommand(), rulesCommand(), recordCommand(), replayCommand(), simCommand(), compatCommand(), apiCommand(),
 		generateCommand(), completionCommand(), versionCommand())

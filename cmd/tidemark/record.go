@@ -35,7 +35,7 @@ func recordCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&r.file, "out", "", "file to write, which must not exist yet")
-	f.DurationVar(&r.interval, "interval", 15*time.Second, "between two looks")
+	f.DurationVar(&r.interval, "interval", usualInterval, "between two looks")
 	f.DurationVar(&r.lasts, "for", 0, "how long to record (default: until Ctrl-C)")
 	r.bind(f)
 	return c
