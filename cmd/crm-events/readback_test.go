@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/kafka"
@@ -78,5 +79,41 @@ func publishRow(t *testing.T, cluster kafka.Options, row *sql.Row, payload strin
 	record := tidemark.Record{Topic: "aetherlink.events", Partition: -1, Key: []byte("job-1"), Value: []byte(payload), Headers: []tidemark.Header{{Key: "event_id", Value: []byte(id)}}}
 	if err := publisher.Publish(t.Context(), record); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTopicIsNotReadBackWhileATransactionHidesItsEnd has another program's open
+// transaction in the topic: what lies behind it cannot be seen, and is not taken
+// for nothing.
+func TestTopicIsNotReadBackWhileATransactionHidesItsEnd(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "aetherlink.events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	other, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.TransactionalID("other"), kgo.DefaultProduceTopic("aetherlink.events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.ProduceSync(t.Context(), kgo.StringRecord("theirs")).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	events := topic{kafka.Options{Config: kafka.Config{Name: "main", Brokers: broker.ListenAddrs()}}, "aetherlink.events"}
+	read := func() (n int, err error) {
+		err = events.readBack(t.Context(), time.Now().Add(-time.Hour), func(tidemark.Record) { n++ })
+		return n, err
+	}
+	if n, err := read(); err == nil || !strings.Contains(err.Error(), "a transaction is open") {
+		t.Errorf("%d records, %v; want an error that speaks of the transaction", n, err)
+	}
+	if err := other.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := read(); err != nil || n != 2 { // and its marker
+		t.Errorf("%d records, %v; want the other program's and its marker", n, err)
 	}
 }
