@@ -65,3 +65,23 @@ func TestWhatWasLearntAndIsDamagedIsLearntAnew(t *testing.T) {
 		b.again().oldest(dir, time.Minute) // runs
 	})
 }
+
+func TestTheAgeOfAnOldBacklogIsExactAtTheFirstLookWhereARecordMayBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.publish(5)
+		b.commit(5)
+		for range 90 {
+			time.Sleep(time.Minute)
+			b.publish(1)
+		}
+		c := b.config()
+		c.Clusters[0].Exact = 3
+		b.runAs(daemon.Options{Config: c, ExporterOnly: true, Published: func(v *tidemark.View) {
+			e, _ := v.Observations[0].Estimate("billing")
+			if want := v.At.Sub(b.began) - time.Minute; !e.TimeLag.Known || (e.TimeLag.Value-want).Abs() > time.Second {
+				t.Errorf("time lag = %+v, want %s", e.TimeLag, want)
+			}
+		}}, time.Minute)
+	})
+}

@@ -87,7 +87,7 @@ func (s *scope) openCluster(k kafka.Config) (*cluster, error) {
 		return p
 	}
 	return &cluster{
-		name: k.Name, interval: cmp.Or(k.Interval, 15*time.Second), sources: sources, collector: collector, ends: ends,
+		name: k.Name, interval: cmp.Or(k.Interval, 15*time.Second), exact: k.Exact, sources: sources, collector: collector, ends: ends,
 		model: capacity.New(capacity.Options{
 			Target:     func(group string) tidemark.Target { return pipeline(group).Target },
 			Thresholds: func(group string) tidemark.Thresholds { return pipeline(group).Thresholds },

@@ -39,6 +39,7 @@ type actor interface {
 type cluster struct {
 	name      string
 	interval  time.Duration
+	exact     int
 	sources   []actor
 	collector *kafka.Collector
 	ends      *lag.History
@@ -139,6 +140,9 @@ func (c *cluster) look(ctx context.Context, s *scope) tidemark.Observation {
 	}
 	c.ends.Observe(snapshot)
 	c.ends.Learn(c.collector.Probe(ctx, c.ends.Wants(snapshot)))
+	if c.exact > 0 {
+		c.ends.Learn(c.collector.Read(ctx, c.ends.Unsure(snapshot, c.exact)))
+	}
 	c.latest.Snapshot, c.latest.Estimates = snapshot, c.model.Observe(snapshot)
 	return c.latest
 }

@@ -17,6 +17,9 @@ type Config struct {
 	Groups   Filter        `yaml:"groups"`
 	Topics   Filter        `yaml:"topics"`
 	Interval time.Duration `yaml:"interval"` // from look to look; 0: 15s
+	// Exact is of how many partitions, those whose time lag is known least, one
+	// record is read at each look; 0: none. It needs the right to read.
+	Exact int `yaml:"exact"`
 }
 
 // Filter chooses names by regular expressions that may match anywhere in a name:

@@ -1,7 +1,9 @@
 package lag
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/aetherlink/tidemark"
@@ -73,6 +75,36 @@ func (h *History) Wants(s *tidemark.Snapshot) []Probe {
 		}
 	}
 	return w.probes
+}
+
+// Unsure returns where the groups stand on the partitions whose time lag is known
+// least, at most n of them: a record that is read there tells it to the millisecond.
+// Its time goes to [History.Learn] as an [Anchor] whose Since is that very time.
+func (h *History) Unsure(s *tidemark.Snapshot, n int) []tidemark.Position {
+	type unsure struct {
+		tidemark.Position
+		by time.Duration
+	}
+	var all []unsure
+	for _, p := range s.Partitions {
+		records, known := p.Lag()
+		if t := h.topics[p.Topic]; !known || records == 0 || t == nil || t.untimed {
+			continue
+		}
+		by := time.Duration(math.MaxInt64)
+		if told := h.TimeLag(p, s.Ended); told.Known {
+			by = told.Error
+		}
+		if by > time.Second {
+			all = append(all, unsure{tidemark.Position{Topic: p.Topic, Partition: p.ID, Next: max(p.Committed, p.LogStart)}, by})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b unsure) int { return cmp.Compare(b.by, a.by) })
+	positions := make([]tidemark.Position, min(n, len(all)))
+	for i := range positions {
+		positions[i] = all[i].Position
+	}
+	return positions
 }
 
 // wishes are probes in the making.
