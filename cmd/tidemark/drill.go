@@ -90,6 +90,7 @@ type drillRun struct {
 	group, topic string
 	speed        float64
 	output, file string
+	dataDir      string
 	yes, show    bool
 }
 
@@ -117,6 +118,7 @@ func drillRunCommand() *cobra.Command {
 	f.Float64Var(&d.speed, "speed", 30, "how many times faster than the clock the sandbox runs")
 	f.StringVarP(&d.output, "output", "o", "text", "what to print at the end: text, markdown, json or junit")
 	f.StringVar(&d.file, "report", "", "also write the report to a file; .md, .json or .xml says how")
+	f.StringVar(&d.dataDir, "data-dir", "", "where reports are kept for the pages (default: as tidemark serve has it, if there is one)")
 	f.BoolVar(&d.yes, "yes", false, "do not ask before acting on a real deployment")
 	f.BoolVar(&d.show, "dry-run", false, "show the steps and end")
 	d.real.ask.bind(c)
@@ -139,7 +141,7 @@ func (d *drillRun) run(c *cobra.Command, name string) error {
 	if report == nil {
 		return err
 	}
-	return errors.Join(d.print(c, report), d.save(report), outcome(report, err))
+	return errors.Join(d.print(c, report), d.save(report), d.keep(report), outcome(report, err))
 }
 
 // script is a drill of the library, or one from a file.
@@ -302,6 +304,36 @@ func (d *drillRun) save(report *drill.Report) error {
 	}
 	if err := os.WriteFile(d.file, text, 0o644); err != nil {
 		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// keep writes the report where the pages find it, if there is a data directory. When it
+// returns, the report is on the disk.
+func (d *drillRun) keep(report *drill.Report) error {
+	dir, kept := dataDir(d.dataDir)
+	if !kept {
+		return nil
+	}
+	dir = filepath.Join(dir, "drills")
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("keep the report: %w", err)
+	}
+	text, err := report.JSON()
+	if err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(dir, ".draft")
+	if err != nil {
+		return fmt.Errorf("keep the report: %w", err)
+	}
+	_, err = draft.Write(text)
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err == nil {
+		name := report.Drill + "-" + report.Started.UTC().Format("20060102T150405Z") + ".json"
+		err = os.Rename(draft.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return fmt.Errorf("keep the report: %w", errors.Join(err, os.Remove(draft.Name())))
 	}
 	return nil
 }

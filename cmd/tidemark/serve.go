@@ -49,7 +49,7 @@ func (s *serveFlags) serve(ctx context.Context, c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	dir, kept := s.directory()
+	dir, kept := dataDir(s.dataDir)
 	if !kept {
 		log.Warn("no directory is writable: history, silences and alert state are lost at the end; give --data-dir")
 	}
@@ -70,9 +70,9 @@ func (s *serveFlags) reload(c *cobra.Command) func() (config.Config, error) {
 	return func() (config.Config, error) { return s.configuration(c.Flags()) }
 }
 
-// directory is where to keep state: as told, or the first usual place that is writable.
-func (s *serveFlags) directory() (path string, kept bool) {
-	if told := cmp.Or(s.dataDir, os.Getenv("TIDEMARK_DATA_DIR")); told != "" {
+// dataDir is where to keep state: as told, or the first usual place that is writable.
+func dataDir(told string) (path string, kept bool) {
+	if told = cmp.Or(told, os.Getenv("TIDEMARK_DATA_DIR")); told != "" {
 		return told, true
 	}
 	state := os.Getenv("XDG_STATE_HOME")
