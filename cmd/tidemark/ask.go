@@ -145,10 +145,7 @@ func (o oracle) ask(ctx context.Context, path string, query url.Values, into any
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", o.base+path, err)
-	}
-	return nil
+	return o.read(path, body, into)
 }
 
 func (o oracle) raw(ctx context.Context, path string, query url.Values) ([]byte, error) {
@@ -189,18 +186,23 @@ func (o oracle) call(ctx context.Context, method, path, body string) ([]byte, er
 	return text, nil
 }
 
-// act asks for a change, and reads the answer into a value if there is one.
+// act asks for a change, and reads the answer into a value.
 func (o oracle) act(ctx context.Context, method, path string, wish, into any) error {
 	body, err := json.Marshal(wish)
 	if err != nil {
 		return err
 	}
 	answer, err := o.call(ctx, method, path, string(body))
-	if err != nil || into == nil {
+	if err != nil {
 		return err
 	}
+	return o.read(path, answer, into)
+}
+
+// read makes of an answer what it is about.
+func (o oracle) read(path string, answer []byte, into any) error {
 	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", o.base+path, err)
+		return fmt.Errorf("read the answer of %s: %w", o.base+apiPath(path), err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -329,7 +330,7 @@ func (d *drillRun) keep(report *drill.Report) error {
 	}
 	_, err = draft.Write(text)
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err == nil {
-		name := report.Drill + "-" + report.Started.UTC().Format("20060102T150405Z") + ".json"
+		name := url.PathEscape(report.Drill) + "-" + report.Started.UTC().Format("20060102T150405Z") + ".json"
 		err = os.Rename(draft.Name(), filepath.Join(dir, name))
 	}
 	if err != nil {

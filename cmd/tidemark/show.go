@@ -42,8 +42,8 @@ func show(c *cobra.Command, o oracle, output, path string, query url.Values, int
 		_, err := c.OutOrStdout().Write(append(bytes.TrimSpace(body), '\n'))
 		return err
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", o.base+path, err)
+	if err := o.read(path, body, into); err != nil {
+		return err
 	}
 	return others()
 }

@@ -58,7 +58,7 @@ func (m matcher) String() string {
 
 var matcherForm = regexp.MustCompile(`^\s*(\w+)\s*(=|!=|=~|!~)\s*"?(.*?)"?\s*$`)
 
-// parseMatchers reads what a person types: consumergroup=billing, alertname=~Kafka.*
+// parseMatchers reads what a person types, as consumergroup=billing.
 func parseMatchers(texts []string) (all []matcher, err error) {
 	for _, text := range texts {
 		parts := matcherForm.FindStringSubmatch(text)
