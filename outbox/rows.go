@@ -101,15 +101,28 @@ func (t *Table) remove(ctx context.Context, l lease, rows []row) error {
 		ids[i] = r.id
 	}
 	list, _ := json.Marshal(ids) // numbers always have a JSON form
-	result, err := t.db.ExecContext(ctx, `delete from outbox where shard = $1 and id in (`+t.listed+`) and exists (`+isHeld+`)`,
+	n, err := t.change(ctx, `delete from outbox where shard = $1 and id in (`+t.listed+`) and exists (`+isHeld+`)`,
 		l.shard, l.owner, l.epoch, string(list))
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); err != nil || n > 0 {
+	if err != nil || n > 0 {
 		return err
 	}
 	return errFenced
+}
+
+// change runs one statement and returns how many rows it changed. It keeps the
+// connection until it has asked: else somebody could get it meanwhile and wait for
+// the database, holding what the answer needs.
+func (t *Table) change(ctx context.Context, statement string, args ...any) (rows int64, err error) {
+	conn, err := t.db.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	result, err := conn.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // park moves a row to the parked ones. A row that waits behind another one is
@@ -191,11 +204,11 @@ func (t *Table) Release(ctx context.Context, aggregate string) (n int64, err err
 // Discard deletes one parked event for good: the only way an event is lost. The
 // events behind it stay parked until they are released.
 func (t *Table) Discard(ctx context.Context, id string) error {
-	result, err := t.db.ExecContext(ctx, "delete from outbox_parked where event_id = $1", id)
-	if err != nil {
+	n, err := t.change(ctx, "delete from outbox_parked where event_id = $1", id)
+	switch {
+	case err != nil:
 		return fmt.Errorf("outbox: discard event %s: %w", id, err)
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
+	case n == 0:
 		return fmt.Errorf("outbox: discard event %s: it is not parked", id)
 	}
 	return nil

@@ -245,11 +245,11 @@ func TestAnOrderStandsInTheJournalBeforeItIsCarriedOutAndWhatCameOfItAfter(t *te
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.arrivals = 150
-		w.refuse = errors.New("the API is down")
+		w.refuses(errors.New("the API is down"))
 		s, stop := w.open(t.TempDir(), acting())
 		defer stop()
 		w.live(s, 30*time.Minute, nil)
-		w.refuse = nil
+		w.refuses(nil)
 		w.live(s, 5*time.Minute, nil)
 		st, err := s.Why("billing", 1000)
 		if err != nil {

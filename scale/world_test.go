@@ -82,6 +82,13 @@ func (w *world) byHand(n int) {
 	w.replicas = n
 }
 
+// refuses says what a change ends with from now on.
+func (w *world) refuses(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refuse = err
+}
+
 const tick = 15 * time.Second
 
 // flow lets one tick of load pass.
