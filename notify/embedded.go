@@ -38,7 +38,7 @@ const (
 	retention  = 120 * time.Hour  // of ended silences and of who was told what, as Alertmanager's default
 	forgetting = 30 * time.Minute // of ended alerts, as Alertmanager's default
 	tidying    = 30 * time.Second // of groups that have become empty, likewise
-	attempted  = 1                // stands in the log for alerts that were to be told, but did not get through
+	attempted  = 1                // stands in the log for alerts that are to be told, and may not have got through
 	nowhere    = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 )
 
@@ -62,8 +62,7 @@ type embedded struct {
 	told   *nflog.Log
 	api    *v2.API
 
-	first sync.Once
-	fed   chan struct{} // closed when the first alerts are in
+	fed chan struct{} // closed when the first alerts are in
 
 	mu      sync.Mutex
 	reached map[model.Fingerprint]map[string]bool // of alerts that are over: routes that have told it
@@ -137,7 +136,7 @@ func (e *embedded) build(r config.Receiver, outcomes *prometheus.CounterVec) ([]
 	return integrations, nil
 }
 
-// attempt tells one receiver, counts what becomes of it, and remembers failures.
+// attempt tells one receiver, once it is on the disk that it will, and counts what becomes of it.
 type attempt struct {
 	*embedded
 	to       *notify.Integration
@@ -146,18 +145,19 @@ type attempt struct {
 }
 
 func (a attempt) Notify(ctx context.Context, alerts ...*alert.Alert) (again bool, err error) {
+	a.remember(ctx)
 	again, err = a.to.Notify(ctx, alerts...)
 	a.outcomes.WithLabelValues(a.receiver, outcome(again, err)).Inc()
 	if err != nil {
-		a.remember(ctx)
 		err = notify.RedactURL(err) // some receivers have their secret there
 	}
 	return again, err
 }
 
-// remember puts into the log that a group was to be told for the first time. An alert
-// fires, its receiver is down, the alert ends, the receiver is back: without this,
-// Alertmanager would take it for one that nobody needs to hear of.
+// remember puts into the log that a group is about to be told for the first time. An
+// alert fires, and its receiver is down or we are killed before its answer is noted;
+// then the alert ends: without this, Alertmanager would take it for one that nobody
+// needs to hear of.
 func (a attempt) remember(ctx context.Context) {
 	reason, _ := notify.NotificationReason(ctx)
 	key, known := notify.GroupKey(ctx)
@@ -172,6 +172,7 @@ func (a attempt) remember(ctx context.Context) {
 	if err := a.told.Log(to, key, []uint64{attempted}, nil, nil, 0); err != nil {
 		a.Log.Error("an attempt to notify is not remembered", "receiver", a.receiver, "err", err)
 	}
+	<-time.After(time.Nanosecond) // of two entries of one moment the log would keep this one
 }
 
 func (e *embedded) accept(ctx context.Context, active, over []*model.Alert) {
@@ -182,10 +183,12 @@ func (e *embedded) accept(ctx context.Context, active, over []*model.Alert) {
 	}
 	e.Journal.settle("", active)
 	e.Journal.owe("", over)
-	e.first.Do(func() { // what was over before a crash comes with the first that are active
+	select {
+	case <-e.fed:
+	default: // what was over before a crash comes with the first that are active
 		over = e.Journal.owed("")
 		defer close(e.fed)
-	})
+	}
 	var due []*alert.Alert
 	for _, a := range slices.Concat(active, over) {
 		due = append(due, &alert.Alert{Alert: *a, UpdatedAt: time.Now()})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -175,16 +176,64 @@ func TestWhatIsInhibitedStaysSoOverARestart(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.dir = t.TempDir()
 		o := notify.Options{Config: notify.Config{Alertmanager: file(t, team)}}
-		lag, stopped := firing("LagHigh", "billing", "warning"), firing("Stopped", "billing", "critical")
+		var alerts, stopped []tidemark.Alert
+		for i := range 50 { // so many that a hasty dispatcher would have some without what inhibits them
+			group := fmt.Sprint("group-", i)
+			alerts = append(alerts, firing("LagHigh", group, "warning"))
+			stopped = append(stopped, firing("Stopped", group, "critical"))
+		}
+		alerts = append(alerts, stopped...)
 		for range 10 {
 			n, stop := w.run(o)
-			n.Send(t.Context(), []tidemark.Alert{lag, stopped})
+			n.Send(t.Context(), alerts)
 			time.Sleep(5 * time.Minute)
 			stop()
 		}
-		all := w.heard()
-		if len(all) != 1 || len(all[0].Alerts) != 1 || all[0].Alerts[0].Labels["alertname"] != "Stopped" {
-			t.Errorf("told %+v, want Stopped, once", all)
+		told := map[string]int{}
+		for _, m := range w.heard() {
+			told[m.GroupLabels["consumergroup"]]++
+			if len(m.Alerts) != 1 || m.Alerts[0].Labels["alertname"] != "Stopped" {
+				t.Errorf("told %+v, want Stopped only", m)
+			}
+		}
+		for _, a := range stopped {
+			if got := told[a.Labels["consumergroup"]]; got != 1 {
+				t.Errorf("told %s %d times, want once", a.Labels["consumergroup"], got)
+			}
+		}
+	})
+}
+
+func TestAnEndIsToldAlsoWhenTheKillCameBeforeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, said: make(chan message, 100), dir: t.TempDir()}
+		hear := w.hear()
+		var answers atomic.Bool
+		w.serve("localhost:80", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			hear(rw, r)
+			if !answers.Load() {
+				<-r.Context().Done()
+			}
+		}))
+		o := notify.Options{Config: notify.Config{Alertmanager: file(t, team)}}
+		lag := firing("LagHigh", "billing", "warning")
+		n, stop := w.run(o)
+		n.Send(t.Context(), []tidemark.Alert{lag})
+		time.Sleep(11 * time.Second)
+		n.Send(t.Context(), []tidemark.Alert{resolved(lag)})
+		killed := t.TempDir() // what a kill leaves: the disk as it is now
+		if err := os.CopyFS(killed, os.DirFS(w.dir)); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		answers.Store(true)
+		w.dir = killed
+		n, stop = w.run(o)
+		defer stop()
+		n.Send(t.Context(), nil)
+		time.Sleep(time.Hour)
+		if got, want := w.heardOf(), []string{"billing firing", "billing resolved"}; !slices.Equal(got, want) {
+			t.Errorf("told %v, want %v", got, want)
 		}
 	})
 }
