@@ -7,6 +7,9 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES := ./...
 
+# What counts so much that the race detector would take too long over it.
+LONG := ThreeDays|KillsAtRandom|HoweverItGoesMissing|WhateverHappens
+
 .PHONY: build demo run test quick lint generate fresh check bench fuzz drill kafka ui tools clean
 
 build: ## both binaries, static, into bin/
@@ -20,6 +23,7 @@ run: build ## watch a cluster: make run ARGS=--kafka.server=host:9092
 
 test: tools ## everything, against real parts, with the race detector
 	TIDEMARK_INTEGRATION=1 CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PACKAGES)
+	TIDEMARK_INTEGRATION=1 $(GO) test -run '$(LONG)' -timeout 20m ./kafka ./rules ./scale ./test/clients
 
 quick: ## what needs no tool but Go
 	$(GO) test -short $(PACKAGES)

@@ -25,9 +25,12 @@ func TestReadTellsWhenTheNextRecordWasWritten(t *testing.T) {
 
 		told := map[int32]lag.Anchor{}
 		for _, a := range c.Read(t.Context(), []tidemark.Position{
-			{Topic: "orders", Partition: 0, Next: 11}, {Topic: "orders", Partition: 1, Next: 0},
-			{Topic: "orders", Partition: 2, Next: 13}, {Topic: "secret", Partition: 3, Next: 0},
-			{Topic: "nowhere"}, {Topic: "orders", Partition: 99},
+			{Topic: "orders", Partition: 0, Next: 11},
+			{Topic: "orders", Partition: 1, Next: 0},
+			{Topic: "orders", Partition: 2, Next: 13},
+			{Topic: "secret", Partition: 3, Next: 0},
+			{Topic: "nowhere"},
+			{Topic: "orders", Partition: 99},
 		}) {
 			told[a.Partition] = a
 		}

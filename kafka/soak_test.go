@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/kafka"
 	"github.com/aetherlink/tidemark/lag"
+	"github.com/aetherlink/tidemark/test/race"
 )
 
 // soak is a cluster on which producers, consumers and their operators work while
@@ -39,7 +38,7 @@ type soak struct {
 // or later, sees everything: all is fresh again within one interval and 5 s.
 func TestThreeDaysOfFaultsShowNothingThatWasNeverTrue(t *testing.T) {
 	long := 72 * time.Hour
-	if testing.Short() || raced() {
+	if testing.Short() || race.On() {
 		long = 6 * time.Hour
 	}
 	inWorld(t, func(t *testing.T, w *world) {
@@ -66,12 +65,6 @@ func TestThreeDaysOfFaultsShowNothingThatWasNeverTrue(t *testing.T) {
 			t.Errorf("%d faults of %d kinds, want at least 1000 of 30", n, len(faults))
 		}
 	})
-}
-
-// raced says that the race detector is on, under which everything takes eight times as long.
-func raced() bool {
-	build, _ := debug.ReadBuildInfo()
-	return slices.ContainsFunc(build.Settings, func(s debug.BuildSetting) bool { return s.Key == "-race" && s.Value == "true" })
 }
 
 var seed = flag.Uint64("seed", 1, "of the soak's workload and faults")

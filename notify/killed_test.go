@@ -11,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/notify"
+	"github.com/aetherlink/tidemark/test/race"
 )
 
 // The child of the next test: alerts come and go, and silences are made, until it is killed.
@@ -55,7 +54,7 @@ func TestKillsAtRandomMomentsLoseNoSilenceAndNoEnd(t *testing.T) {
 		t.Skip("so many processes take too long")
 	}
 	kills := 40
-	if raced() {
+	if race.On() {
 		kills = 10 // a process takes a second to begin
 	}
 	var mu sync.Mutex
@@ -143,12 +142,6 @@ receivers: [{name: team, webhook_configs: [{url: %q}]}]
 			t.Errorf("told %v again after an hour without a kill", again)
 		}
 	})
-}
-
-// raced says that the race detector is on.
-func raced() bool {
-	build, _ := debug.ReadBuildInfo()
-	return slices.ContainsFunc(build.Settings, func(s debug.BuildSetting) bool { return s.Key == "-race" && s.Value == "true" })
 }
 
 func TestMutatedAlertmanagerFilesAreTakenOrRefusedWhole(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/aetherlink/tidemark"
 	"github.com/aetherlink/tidemark/metrics"
 	"github.com/aetherlink/tidemark/rules"
+	"github.com/aetherlink/tidemark/test/race"
 )
 
 const shortAndKept = `
@@ -248,7 +249,10 @@ func TestKillsAtRandomMomentsChangeNothingAboutAnyAlert(t *testing.T) {
 	if testing.Short() {
 		t.Skip("200 processes take too long")
 	}
-	const kills = 200
+	kills := 200
+	if race.On() {
+		kills = 25
+	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "rules.yaml"), shortAndKept)
 	random := rand.New(rand.NewPCG(1, 2))

@@ -52,11 +52,16 @@ type Firing struct {
 // 1,400, the threshold is 1,400.
 //
 // What history does not have, because it is too old or its recording rule is new,
-// fires nothing. As in the running engine, nothing ends because it could not be seen.
+// fires nothing; [Replayed.From] says where it began. As in the running engine, nothing ends because it could not be seen.
 func (e *Engine) Replay(ctx context.Context, rule string, from, to time.Time) (Replayed, error) {
 	g, r := e.find(rule)
 	if r == nil {
 		return Replayed{}, fmt.Errorf("replay: there is no alerting rule %q among those loaded", rule)
+	}
+	// Before history begins there is nothing to ask: a day of an hour's history would
+	// cost 24 times as much and say the same.
+	if begins, err := e.options.Storage.StartTime(); err == nil && from.Before(time.UnixMilli(begins)) {
+		from = time.UnixMilli(begins)
 	}
 	run := &replay{every: g.Interval(), hold: r.HoldDuration(), keep: r.KeepFiringFor(), worse: direction(r.Query())}
 	if err := e.fetch(ctx, run, r.Query().String(), from, to); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aetherlink/tidemark/scale"
+	"github.com/aetherlink/tidemark/test/race"
 )
 
 func acting() scale.Config { return scale.Config{Mode: scale.Act, Targets: []scale.Target{target()}} }
@@ -43,7 +44,11 @@ func TestNothingShrinksOnMissingDataHoweverItGoesMissing(t *testing.T) {
 		s, stop := w.open(t.TempDir(), acting())
 		defer stop()
 		random := rand.New(rand.NewPCG(1, 2))
-		w.live(s, 250*time.Hour, func() {
+		long := 250 * time.Hour // some 10,000 outages
+		if race.On() {
+			long /= 20
+		}
+		w.live(s, long, func() {
 			if random.IntN(3) > 0 {
 				return
 			}
