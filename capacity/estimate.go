@@ -130,7 +130,9 @@ func (l *look) partition(i int, e *tidemark.PartitionEstimate) {
 	t := l.crew.of(i)
 	late := l.late(lag, e.TimeLag, t.period)
 	e.State, e.Reason = l.partitionState(i, e, waiting{lag: lag, known: known, late: late, in: &in})
-
+	if row.Reason == tidemark.Unsubscribed {
+		return // nobody is to read it: what waits there says nothing about those who read
+	}
 	if late {
 		t.late++
 		l.oldest.deepen(i, e.TimeLag.Value.Nanoseconds())

@@ -45,6 +45,7 @@ type world struct {
 	blind      tidemark.Reason
 	phase      string
 	kind       string // of group; empty: classic
+	left       int64  // records on a topic that the group has committed on and reads no more
 }
 
 type simulated struct{ end, read, committed float64 }
@@ -259,6 +260,10 @@ func (w *world) snapshot() *tidemark.Snapshot {
 		s.Partitions = append(s.Partitions, row)
 	}
 	s.Topics = []tidemark.Topic{topic}
+	if w.left > 0 {
+		s.Topics = append(s.Topics, tidemark.Topic{Name: "orders-old", Partitions: []tidemark.Log{{Leader: 2, End: w.left, At: w.now}}})
+		s.Partitions = append(s.Partitions, tidemark.Partition{Group: "billing", Topic: "orders-old", LogEnd: w.left, Reason: tidemark.Unsubscribed})
+	}
 	return s
 }
 

@@ -66,14 +66,15 @@ func (l *look) isRead() bool {
 	return len(l.seen.Members) > 0 || l.group.alone(l.windows)
 }
 
-func (l *look) allInFlight() bool {
+func (l *look) allInFlight() (all bool) {
 	for i := range l.crew.tides {
 		t := &l.crew.tides[i]
 		if t.partitions > 0 && !t.inFlight(l.windows) {
 			return false
 		}
+		all = all || t.partitions > 0
 	}
-	return true
+	return all
 }
 
 // waiting is what waits on one partition.

@@ -421,3 +421,16 @@ func TestTimeLagsDoNotMakeTheStateOfAGroupThatKeepsUpFlap(t *testing.T) {
 		}
 	}
 }
+
+func TestOffsetsThatNobodyReadsAnyMoreDoNotMakeAGroupStand(t *testing.T) {
+	w := newWorld(t, 6, 2)
+	w.left = 1000
+	e := w.after(20 * time.Minute)
+	wantState(t, e, tidemark.CaughtUp)
+	if got := e.Lag.Records; got < 1000 {
+		t.Errorf("lag = %d, want those 1,000 in it", got)
+	}
+	if got, want := e.Partitions[len(e.Partitions)-1].State, tidemark.Stopped; got != want {
+		t.Errorf("state of what nobody reads = %s, want %s", got, want)
+	}
+}
