@@ -18,6 +18,7 @@ type Status struct {
 	Mode     Mode              `json:"mode"`
 	Outlet   string            `json:"outlet"`
 	Paused   string            `json:"paused"` // by whom and why; empty: not
+	Frozen   string            `json:"frozen"` // the same for all targets at once
 	Decision tidemark.Decision `json:"decision"`
 	Shadow   string            `json:"shadow"`            // how its decisions would have done, or have
 	Blind    string            `json:"blind"`             // why its size is not known; empty: it is
@@ -33,15 +34,15 @@ func (s *Scaler) Status() []Status {
 	defer s.mu.Unlock()
 	all := make([]Status, len(s.targets))
 	for i, t := range s.targets {
-		all[i] = t.status()
+		all[i] = s.status(t)
 	}
 	return all
 }
 
-func (t *target) status() Status {
+func (s *Scaler) status(t *target) Status {
 	st := Status{
 		Target: t.Name, Cluster: t.Cluster, Group: t.Group, Mode: t.mode, Outlet: t.Outlet.Kind,
-		Paused: t.paused, Decision: t.last, Shadow: t.shadow.score(),
+		Paused: t.paused, Frozen: s.frozen, Decision: t.last, Shadow: t.shadow.score(),
 	}
 	if t.blind != nil {
 		st.Blind = t.blind.Error()
@@ -57,7 +58,7 @@ func (s *Scaler) Why(name string, most int) (Status, error) {
 		s.mu.Unlock()
 		return Status{}, fmt.Errorf("%w: %s", errUnknown, name)
 	}
-	st := t.status()
+	st := s.status(t)
 	s.mu.Unlock()
 	st.Journal = s.Journal.about(name, most)
 	return st, nil
