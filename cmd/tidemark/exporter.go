@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +39,9 @@ func (e *exporterFlags) export(ctx context.Context, c *cobra.Command) error {
 	compat, detail, err := e.page()
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(20) // at a million partitions a third less memory for a tenth more CPU
 	}
 	e.sayIgnored(c, log)
 	listener, err := e.open(ctx, settings.Web.Listen)
