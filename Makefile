@@ -8,9 +8,9 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES := ./...
 
 # What counts so much that the race detector would take too long over it.
-LONG := ThreeDays|KillsAtRandom|HoweverItGoesMissing|WhateverHappens
+LONG := ThreeDays|KillsAtRandom|HoweverItGoesMissing
 
-.PHONY: build demo run test quick lint generate fresh check bench fuzz drill kafka ui tools clean
+.PHONY: build demo run test show charts long quick lint generate fresh check bench fuzz drill kafka ui tools clean
 
 build: ## both binaries, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tidemark ./cmd/crm-events
@@ -23,7 +23,16 @@ run: build ## watch a cluster: make run ARGS=--kafka.server=host:9092
 
 test: tools ## everything, against real parts, with the race detector
 	TIDEMARK_INTEGRATION=1 CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PACKAGES)
-	TIDEMARK_INTEGRATION=1 $(GO) test -run '$(LONG)' -timeout 20m ./kafka ./rules ./scale ./test/clients
+	TIDEMARK_INTEGRATION=1 $(GO) test -run '$(LONG)' -timeout 20m ./kafka ./rules ./scale
+
+show: tools ## 200 browsers, 100,000 events, growth, restarts and a dead broker, on a real Kafka
+	TIDEMARK_INTEGRATION=1 $(GO) test -run WhateverHappens -v -timeout 20m ./test/clients
+
+charts: ## the chart and the manifests, read by Helm and with Kubernetes' own types
+	cd test/charts && $(GO) test ./...
+
+long: ## a million steps of a policy that is shown what is not true
+	TIDEMARK_LONG=1 $(GO) test -count 1 -run TestNothingUnknown ./policy
 
 quick: ## what needs no tool but Go
 	$(GO) test -short $(PACKAGES)

@@ -36,7 +36,7 @@ func TestEveryBrowserGetsEveryEventWhateverHappens(t *testing.T) {
 		t.Skip("a show with a real Kafka; TIDEMARK_INTEGRATION=1 asks for it")
 	}
 	if race.On() {
-		t.Skip("two hundred browsers are too many under the race detector; make test runs this a second time without it")
+		t.Skip("two hundred browsers are too many under the race detector; make show runs this without it")
 	}
 	k := kafkatest.Start(t, kafkatest.Options{Brokers: 3})
 	k.Tool("TopicCommand", "--create", "--topic", topic, "--partitions", "3", "--replication-factor", "3", "--config", "min.insync.replicas=2")
