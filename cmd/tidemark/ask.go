@@ -54,7 +54,11 @@ func (a *askFlags) bindServer(c *cobra.Command) {
 
 // serverAddress is where a running tidemark is said to be.
 func serverAddress(told string) string {
-	return strings.TrimSuffix(cmp.Or(told, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+	address := strings.TrimSuffix(cmp.Or(told, os.Getenv("TIDEMARK_SERVER"), usualServer), "/")
+	if !strings.Contains(address, "://") { // host:port, as people type it
+		address = "http://" + address
+	}
+	return address
 }
 
 // oracle answers questions in the words of our API.
