@@ -22,7 +22,7 @@ run: build ## watch a cluster: make run ARGS=--kafka.server=host:9092
 	bin/tidemark serve $(ARGS)
 
 test: tools ## everything, against real parts, with the race detector
-	TIDEMARK_INTEGRATION=1 CGO_ENABLED=1 $(GO) test -race -timeout 20m $(PACKAGES)
+	TIDEMARK_INTEGRATION=1 CGO_ENABLED=1 test/suite $(PACKAGES)
 	TIDEMARK_INTEGRATION=1 $(GO) test -run '$(LONG)' -timeout 20m ./kafka ./rules ./scale
 
 show: tools ## 200 browsers, 100,000 events, growth, restarts and a dead broker, on a real Kafka
