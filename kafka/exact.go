@@ -2,8 +2,6 @@ package kafka
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,28 +23,15 @@ func (c *Collector) Read(ctx context.Context, from []tidemark.Position) []lag.An
 	if len(from) == 0 {
 		return nil
 	}
-	l := &look{Collector: c, began: time.Now()}
-	l.meetBrokers()
 	asked := make(map[place]int64, len(from))
 	for _, p := range from {
 		asked[place{p.Topic, p.Partition}] = p.Next
 	}
-	var mu sync.Mutex
-	var anchors []lag.Anchor
-	l.each(ctx, func(ctx context.Context, b *broker) {
-		req := l.fetch(b.ID, from)
-		if len(req.Topics) == 0 {
-			return
-		}
-		resp, err := l.ask(ctx, b, req)
-		if err != nil {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		anchors = append(anchors, l.written(resp.(*kmsg.FetchResponse), asked)...)
-	})
-	return anchors
+	l := c.between()
+	return l.fromLeaders(ctx, func(leader int32) (kmsg.Request, bool) {
+		req := l.fetch(leader, from)
+		return req, len(req.Topics) > 0
+	}, func(told kmsg.Response) []lag.Anchor { return l.written(told.(*kmsg.FetchResponse), asked) })
 }
 
 // fetch asks a leader for one batch of each partition that it leads.
@@ -55,8 +40,8 @@ func (l *look) fetch(leader int32, from []tidemark.Position) *kmsg.FetchRequest 
 	req.ReplicaID, req.MaxBytes, req.MaxWaitMillis, req.SessionEpoch = -1, mostRead, 0, -1
 	of := map[string]int{}
 	for _, p := range from {
-		t := l.cluster.topics[p.Topic]
-		if t == nil || int(p.Partition) >= len(t.logs) || t.logs[p.Partition].Leader != leader {
+		t, leads := l.ledBy(leader, p.Topic, p.Partition)
+		if !leads {
 			continue
 		}
 		i, known := of[p.Topic]

@@ -18,17 +18,31 @@ func (c *Collector) Probe(ctx context.Context, probes []lag.Probe) []lag.Anchor 
 	if len(probes) == 0 {
 		return nil
 	}
-	l := &look{Collector: c, began: time.Now()}
-	l.meetBrokers()
 	asked := make(map[place]lag.Probe, len(probes))
 	for _, p := range probes {
 		asked[place{p.Topic, p.Partition}] = p
 	}
+	l := c.between()
+	return l.fromLeaders(ctx, func(leader int32) (kmsg.Request, bool) {
+		req := l.probe(leader, probes)
+		return req, len(req.Topics) > 0
+	}, func(told kmsg.Response) []lag.Anchor { return answers(told.(*kmsg.ListOffsetsResponse), asked) })
+}
+
+// between is for what is asked between two looks.
+func (c *Collector) between() *look {
+	l := &look{Collector: c, began: time.Now()}
+	l.meetBrokers()
+	return l
+}
+
+// fromLeaders sends each leader what there is to ask it, and collects what the
+// answers tell. A leader that does not answer tells nothing.
+func (l *look) fromLeaders(ctx context.Context, request func(leader int32) (kmsg.Request, bool), read func(kmsg.Response) []lag.Anchor) (anchors []lag.Anchor) {
 	var mu sync.Mutex
-	var anchors []lag.Anchor
 	l.each(ctx, func(ctx context.Context, b *broker) {
-		req := l.probe(b.ID, probes)
-		if len(req.Topics) == 0 {
+		req, due := request(b.ID)
+		if !due {
 			return
 		}
 		resp, err := l.ask(ctx, b, req)
@@ -37,17 +51,23 @@ func (c *Collector) Probe(ctx context.Context, probes []lag.Probe) []lag.Anchor 
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		anchors = append(anchors, answers(resp.(*kmsg.ListOffsetsResponse), asked)...)
+		anchors = append(anchors, read(resp)...)
 	})
 	return anchors
+}
+
+// ledBy returns a topic if the broker leads that partition of it, as far as we know.
+func (l *look) ledBy(leader int32, name string, partition int32) (t *topic, leads bool) {
+	t = l.cluster.topics[name]
+	return t, t != nil && int(partition) < len(t.logs) && t.logs[partition].Leader == leader
 }
 
 // probe puts the probes of partitions that a broker leads into one request.
 func (l *look) probe(leader int32, probes []lag.Probe) *kmsg.ListOffsetsRequest {
 	req := l.listOffsets()
 	for _, p := range probes {
-		t := l.cluster.topics[p.Topic]
-		if t == nil || int(p.Partition) >= len(t.logs) || t.logs[p.Partition].Leader != leader {
+		t, leads := l.ledBy(leader, p.Topic, p.Partition)
+		if !leads {
 			continue
 		}
 		about := kmsg.NewListOffsetsRequestTopicPartition()
