@@ -93,6 +93,11 @@ func (t *target) notFewer(v *tidemark.View, s policy.Sight, doubt string) string
 	case s.Group.Rebalancing():
 		return "partitions are changing hands"
 	}
+	for _, f := range t.freezes {
+		if f.Only == "down" && f.When.holds(v.At) {
+			return fmt.Sprintf("nothing shrinks for %s until %s", f.Name, f.When.To)
+		}
+	}
 	for _, a := range v.Alerts {
 		if a.State == tidemark.AlertFiring && a.Labels["cluster"] == t.Cluster && a.Labels["consumergroup"] == t.Group {
 			return "nothing shrinks while " + a.Name + " fires"

@@ -225,6 +225,33 @@ func TestAGeneralModeIsTheMostThatAnyTargetMayDo(t *testing.T) {
 	})
 }
 
+func TestNothingShrinksInTimesThatForbidItAndGrowingGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC
+		w := newWorld(t)
+		c := acting()
+		c.Freezes = []scale.Freeze{{Name: "quiet hours", When: scale.Window{From: "01:00", To: "06:00"}, Only: "down"}}
+		s, stop := w.open(t.TempDir(), c)
+		defer stop()
+		w.live(s, 65*time.Minute, nil)
+		before := w.size()
+		w.arrivals = 150
+		w.live(s, 30*time.Minute, nil)
+		grown := w.size()
+		if grown <= before {
+			t.Errorf("replicas = %d in quiet hours, want more than %d", grown, before)
+		}
+		w.arrivals = 20
+		w.live(s, 4*time.Hour, nil)
+		if got := w.size(); got < grown {
+			t.Errorf("replicas = %d in quiet hours, want %d still", got, grown)
+		}
+		w.live(s, 2*time.Hour, nil)
+		if got := w.size(); got >= grown {
+			t.Errorf("replicas = %d in the morning, want fewer than %d", got, grown)
+		}
+	})
+}
+
 func TestLoadThatIsExpectedFindsItsReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC
 		w := newWorld(t)

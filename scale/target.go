@@ -17,6 +17,7 @@ type target struct {
 	policy   policy.Policy
 	pipeline tidemark.Pipeline
 	changer  Changer // nil: the size is only said
+	freezes  []Freeze
 
 	size        Size
 	sized       time.Time // when size was read; zero: never
@@ -60,7 +61,7 @@ func (s *Scaler) openTarget(c Target) (*target, error) {
 	c.Min, c.ActionsPerHour = max(c.Min, 1), cmp.Or(c.ActionsPerHour, 6)
 	c.Shadow = cmp.Or(c.Shadow, 24*time.Hour)
 	general := cmp.Or(s.Mode, Recommend)
-	t := &target{Target: c, mode: lesser(general, cmp.Or(c.Mode, general)), wake: make(chan struct{}, 1)}
+	t := &target{Target: c, mode: lesser(general, cmp.Or(c.Mode, general)), freezes: s.Freezes, wake: make(chan struct{}, 1)}
 	if !s.Journal.kept && t.mode != Observe && t.mode != Recommend {
 		s.Log.Warn("a scale target may not be changed without a directory for the journal; give --data-dir", "target", t.Name)
 		t.mode = Recommend
@@ -72,13 +73,12 @@ func (s *Scaler) openTarget(c Target) (*target, error) {
 	if c.Policy == "seed" {
 		t.policy = new(policy.Seed)
 	}
-	var err error
-	switch {
-	case s.Changer != nil:
-		t.changer, err = s.Changer(c)
-	default:
-		t.changer, err = c.Outlet.Open()
+	open := s.Changer
+	if open == nil {
+		open = func(c Target) (Changer, error) { return c.Outlet.Open() }
 	}
+	var err error
+	t.changer, err = open(c)
 	return t, err
 }
 
