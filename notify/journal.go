@@ -53,16 +53,13 @@ func endKey(to string, a *model.Alert) string { return a.Fingerprint().String() 
 // as long as the process. What a crash has left unfinished is cut off, and logged.
 func OpenJournal(dir string, log *slog.Logger) (*Journal, error) {
 	j := &Journal{log: log, ends: map[string]end{}}
-	return j, j.open(dir)
-}
-
-func (j *Journal) open(dir string) (err error) {
 	if dir != "" {
 		dir = filepath.Join(dir, "journal")
 	}
 	var notes []note
+	var err error
 	if j.file, notes, err = journal.Open[note](dir); err != nil {
-		return fmt.Errorf("open notification journal: %w", err)
+		return nil, fmt.Errorf("open notification journal: %w", err)
 	}
 	if j.file.Cut() != "" {
 		j.log.Warn("the notification journal was repaired", "cut", j.file.Cut())
@@ -70,7 +67,7 @@ func (j *Journal) open(dir string) (err error) {
 	for _, n := range notes {
 		j.apply(n)
 	}
-	return nil
+	return j, nil
 }
 
 // Close lets go of the file.

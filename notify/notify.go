@@ -42,8 +42,7 @@ func (c Config) Validate() error {
 // Options is a [Config] and what it takes to follow it.
 type Options struct {
 	Config
-	Journal     *Journal // keeps what must outlive a reload or a crash; nil: one of its own
-	Dir         string   // where its own journal is kept; empty: nowhere. It is read when Run begins
+	Journal     *Journal // keeps what must outlive a reload or a crash; nil: one that lasts as long as the notifier
 	ExternalURL string   // how people reach our pages: links in notifications lead there
 	// Dial opens connections to receivers and external Alertmanagers; nil: the network.
 	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
@@ -77,8 +76,6 @@ type Notifier struct {
 	to   destination
 	link string
 	last time.Time // of Send
-	own  *Journal  // nil: somebody else opens and closes it
-	dir  string
 }
 
 // Open reads the configuration and everything that it names, and starts nothing.
@@ -86,13 +83,12 @@ func Open(o Options) (*Notifier, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	n := &Notifier{link: strings.TrimSuffix(o.ExternalURL, "/") + "/alerts", dir: o.Dir}
+	n := &Notifier{link: strings.TrimSuffix(o.ExternalURL, "/") + "/alerts"}
 	if o.Journal == nil {
-		own, err := OpenJournal("", o.Log)
-		if err != nil {
+		var err error
+		if o.Journal, err = OpenJournal("", o.Log); err != nil {
 			return nil, err
 		}
-		o.Journal, n.own = own, own
 	}
 	outcomes, err := register(o.Registerer)
 	if err != nil {
@@ -153,15 +149,7 @@ func (n *Notifier) hold(alert string, now time.Time) time.Duration {
 func (n *Notifier) Handler() http.Handler { return n.to.handler() }
 
 // Run notifies until ctx ends, and keeps what must outlive it. It can run once.
-func (n *Notifier) Run(ctx context.Context) error {
-	if n.own != nil {
-		if err := n.own.open(n.dir); err != nil {
-			return err
-		}
-		defer n.own.Close()
-	}
-	return n.to.run(ctx)
-}
+func (n *Notifier) Run(ctx context.Context) error { return n.to.run(ctx) }
 
 func labels(from map[string]string) model.LabelSet {
 	set := make(model.LabelSet, len(from))
