@@ -17,7 +17,7 @@ import (
 // directory a restart.
 type memory struct {
 	dir  string   // empty: nothing outlives the process
-	held sync.Map // name to []byte, as saved last
+	held sync.Map // name to []byte, as saved last; only without a directory
 	log  *slog.Logger
 }
 
@@ -42,24 +42,25 @@ func (m *memory) recall(name string, what remembers) {
 }
 
 func (m *memory) read(name string) ([]byte, error) {
+	if m.dir != "" {
+		return os.ReadFile(m.file(name))
+	}
 	if held, known := m.held.Load(name); known {
 		return held.([]byte), nil
 	}
-	if m.dir == "" {
-		return nil, fs.ErrNotExist
-	}
-	return os.ReadFile(m.file(name))
+	return nil, fs.ErrNotExist
 }
 
 // keep saves under a name.
 func (m *memory) keep(name string, what remembers) {
 	var text bytes.Buffer
 	err := what.Save(&text)
-	if err == nil {
+	switch {
+	case err != nil:
+	case m.dir == "":
 		m.held.Store(name, text.Bytes())
-		if m.dir != "" {
-			err = replace(m.file(name), text.Bytes())
-		}
+	default:
+		err = replace(m.file(name), text.Bytes())
 	}
 	if err != nil {
 		m.log.Warn("what was learnt is not kept", "of", name, "err", err)

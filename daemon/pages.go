@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +34,20 @@ func (d *daemon) drills() []web.Drill {
 	}
 	slices.SortFunc(list, func(a, b web.Drill) int { return cmp.Compare(a.Name, b.Name) })
 	return list
+}
+
+// KeepReport writes a drill's report into a data directory, where the pages find it.
+// When it returns, the report is on the disk.
+func KeepReport(dir string, report *drill.Report) error {
+	text, err := report.JSON()
+	if err != nil {
+		return err
+	}
+	name := url.PathEscape(report.Drill) + "-" + report.Started.UTC().Format("20060102T150405Z") + ".json"
+	if err := replace(filepath.Join(dataDir(dir).part("drills"), name), text); err != nil {
+		return fmt.Errorf("keep the report: %w", err)
+	}
+	return nil
 }
 
 // reports are those in the data directory, by drill.

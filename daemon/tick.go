@@ -93,14 +93,14 @@ func (c *cluster) run(ctx context.Context, looks chan<- tidemark.Observation, s 
 	defer tick.Stop()
 	for {
 		o := c.look(ctx, s)
-		if time.Since(saved) >= savedEvery {
-			c.keep(&s.learnt)
-			saved = time.Now()
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case looks <- o:
+		}
+		if s.learnt.dir != "" && time.Since(saved) >= savedEvery { // without one a reload is all there is to outlive
+			c.keep(&s.learnt)
+			saved = time.Now()
 		}
 		select {
 		case <-ctx.Done():

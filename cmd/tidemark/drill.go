@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aetherlink/tidemark/config"
+	"github.com/aetherlink/tidemark/daemon"
 	"github.com/aetherlink/tidemark/drill"
 	"github.com/aetherlink/tidemark/sandbox"
 )
@@ -316,27 +316,7 @@ func (d *drillRun) keep(report *drill.Report) error {
 	if !kept {
 		return nil
 	}
-	dir = filepath.Join(dir, "drills")
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("keep the report: %w", err)
-	}
-	text, err := report.JSON()
-	if err != nil {
-		return err
-	}
-	draft, err := os.CreateTemp(dir, ".draft")
-	if err != nil {
-		return fmt.Errorf("keep the report: %w", err)
-	}
-	_, err = draft.Write(text)
-	if err = errors.Join(err, draft.Sync(), draft.Close()); err == nil {
-		name := url.PathEscape(report.Drill) + "-" + report.Started.UTC().Format("20060102T150405Z") + ".json"
-		err = os.Rename(draft.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
-		return fmt.Errorf("keep the report: %w", errors.Join(err, os.Remove(draft.Name())))
-	}
-	return nil
+	return daemon.KeepReport(dir, report)
 }
 
 // outcome makes a drill that ran and did not pass a finding, not a failure.
